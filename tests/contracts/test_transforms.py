@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories, concat_histories
-from leaven.registry import list_kinds
+from leaven.registry import list_kinds, load_kind
 
 N_ITEMS, COLD = 40, (38, 39, 40)
 KINDS = sorted(list_kinds("transforms"))
@@ -21,8 +21,10 @@ CERTAIN = {"repeat", "repeat_pad", "reverse", "truncate", "windows"}
 """Kinds with deterministic defaults."""
 HIDING = {"mask", "substitute", "chain", "one_of", "some_of", "trivial_augment", "cold_items"}
 """Kinds that replace the item of an event."""
-CALLS_COLD = {"cold_items"}
-"""Kinds that add catalog items without events and lower the weight of rows."""
+CALLS_COLD = {kind for kind in KINDS if load_kind("transforms", kind).traits.names_cold_items}
+"""Kinds that add catalog items without events."""
+WEIGHS = {kind for kind in KINDS if load_kind("transforms", kind).traits.weighs_rows}
+"""Kinds that lower the weight of rows."""
 
 histories = st.lists(
     st.lists(st.tuples(st.integers(1, N_ITEMS - len(COLD)), st.sampled_from([0, 0, 1, 60, 86_400])), max_size=14),
@@ -115,7 +117,7 @@ def test_new_rows_are_sound_and_keep_their_lineage(kind, lists, step) -> None:
     origins = np.array([order[int(key)] for key in new.row_ids])
     assert (np.diff(origins) >= 0).all()
     assert set(origins.tolist()) == set(range(len(rows)))
-    for name in ("row_ids", "parents", "origin", *(() if kind in CALLS_COLD else ("weight",))):
+    for name in ("row_ids", "parents", "origin", *(() if kind in WEIGHS else ("weight",))):
         assert getattr(new, name).tolist() == getattr(rows, name)[origins].tolist()
     assert (new.weight <= rows.weight[origins]).all()
     assert ((new.lengths > 0) == (rows.lengths > 0)[origins]).all()

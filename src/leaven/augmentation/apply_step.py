@@ -14,7 +14,7 @@ from leaven.augmentation.conditional_sampling import NO_MATCH
 from leaven.augmentation.step_fitting import FittedStep
 from leaven.datasets.histories import NO_PARENT
 from leaven.errors import GateError
-from leaven.protocols import Rows
+from leaven.protocols import Rows, get_traits
 
 Mask = npt.NDArray[np.bool_]
 Level = float | npt.NDArray[np.float32]
@@ -119,7 +119,7 @@ def _transform(
     if fitted.generator is not None:
         return fitted.generator.sample(keys, like), {}
     new = fitted.transform(like, keys, strength)
-    if len(new) != len(like) or getattr(fitted.step.use, "copies_rows", False):
+    if len(new) != len(like) or get_traits(fitted.step.use).copies_rows:
         return new, {}
     return new, _count_unchanged(fitted, like, like.equal_rows(new))
 
@@ -128,8 +128,7 @@ def _count_unchanged(fitted: FittedStep, like: Any, same: Mask) -> dict[str, int
     """Reason -> number of unchanged rows; a row counts once, under the first reason that holds."""
     counts: dict[str, int] = {}
     left = same.copy()
-    reasons = getattr(fitted.transform, "reasons", None)
-    for reason, mask in (reasons(like) if reasons else {}).items():
+    for reason, mask in fitted.transform.reasons(like).items():
         if count := int((left & mask).sum()):
             counts[reason] = count
         left &= ~mask
@@ -154,7 +153,7 @@ def _add_lineage(fitted: FittedStep, like: Any, row_ids: rng.RngKeys, new: Any) 
     if fitted.generator is not None:
         parents = np.where(new.parents == NO_PARENT, np.uint64(NO_PARENT), parents)
     weight = np.full(len(new), fitted.step.row_weight, np.float32)
-    if getattr(fitted.step.use, "weighs_rows", False):
+    if get_traits(fitted.step.use).weighs_rows:
         weight *= new.weight
     return replace(
         new, row_ids=row_ids, parents=parents, origin=np.full(len(new), fitted.number, np.int16), weight=weight

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.augmentation.plan import Step
 from leaven.datasets.samples import Samples
-from leaven.protocols import RngKeys, Rows
+from leaven.protocols import GroupedStrategy, RngKeys, Rows, get_traits
 
 _MAX_DRAWS = 64
 """Maximum number of draws per row; rows without a match are counted."""
@@ -34,10 +33,9 @@ class ConditionalSampler:
     @classmethod
     def wrap(cls, generator: Any, step: Step, train: Rows) -> Any:
         """The generator itself where its `sample` takes `like`, else a conditional sampler around it."""
-        if "like" in signature(generator.sample).parameters:
+        if get_traits(step.use).accepts_like:
             return generator
-        groups = getattr(step.copies, "groups", None)
-        return cls(generator, None if groups is None else groups(train))
+        return cls(generator, step.copies.groups(train) if isinstance(step.copies, GroupedStrategy) else None)
 
     def sample(self, keys: RngKeys, like: Samples) -> Samples:
         """One row per key, with the ids of `like`; rows without a match are left out."""

@@ -8,7 +8,6 @@ files of the step that made its source rows and written to a separate file, so m
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -143,8 +142,8 @@ def load_expansion(folder: Path, plan: Plan, train: R) -> R:
 
 
 def count_workers(engine: Engine | None) -> int:
-    """Number of shards that an engine runs in parallel: 1 without an engine, one per core where it has no `workers`."""
-    return 1 if engine is None else int(getattr(engine, "workers", 0)) or os.cpu_count() or 1
+    """Number of shards that an engine runs in parallel; 1 without an engine."""
+    return 1 if engine is None else engine.n_workers
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from leaven.datasets.images import Images as PictureSet
 from leaven.datasets.images import LoadedImages, Pixels, encode_image, load_catalog_images, resize_image
 from leaven.errors import DataError, suggest_name
 from leaven.generators.image.generated_views import build_generated_views
-from leaven.protocols import RngKeys
+from leaven.protocols import RngKeys, get_traits
 from leaven.transforms.image.image_views import count_unchanged_images as pictures_unchanged
 from leaven.transforms.image.image_views import transform_images as pictures_changed
 from leaven.transforms.text.text_preview import mark_changes
@@ -101,7 +101,7 @@ class TextModality:
     def fit(self, step: Step, key: int) -> Any:
         """Fit on the whole catalog; text operators use no random draws in `fit`."""
         use: Any = step.use
-        if self.folder is not None and getattr(use, "cache", None) == "":
+        if self.folder is not None and get_traits(use).has_cache and not use.cache:
             use = replace(use, cache=str(self.folder / f"learned-{step.display_name.replace(' ', '-')}"))
         return use.fit(self.catalog)
 

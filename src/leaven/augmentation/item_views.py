@@ -28,6 +28,7 @@ from leaven.augmentation.item_modalities import (
 from leaven.augmentation.plan import Plan, Step
 from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError
+from leaven.strategies.copy_counts import Uniform
 from leaven.transforms.text.text_views import derive_item_ids
 
 Columns = dict[str, ItemValues]
@@ -52,7 +53,8 @@ class ViewStep:
     @property
     def copies(self) -> int:
         """Number of views per item, in mode "append"."""
-        return round(getattr(self.step.copies, "factor", 1))
+        assert isinstance(self.step.copies, Uniform)  # checked by Step
+        return round(self.step.copies.factor)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
-from inspect import signature
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from leaven import registry
 from leaven.controllers.gap_controller import GapController
@@ -24,8 +23,9 @@ from leaven.protocols import (
     TabularTransform,
     TextTransform,
     Transform,
+    get_traits,
+    split_words,
 )
-from leaven.rng_names import RNG_NAMES
 from leaven.schedules.progress_schedules import Constant
 from leaven.strategies.copy_counts import Uniform
 
@@ -107,7 +107,7 @@ class Step:
             raise SpecError(f"{where}, columns", "a step on words", f"a step on {self.modality}", "leave columns out")
         if not self.is_on_items:
             return
-        factor = getattr(self.copies, "factor", None) if isinstance(self.copies, Uniform) else None
+        factor = self.copies.factor if isinstance(self.copies, Uniform) else None
         if factor is None or factor < 1 or factor != round(factor):
             fix = 'copies = { kind = "uniform", factor = 2 }'
             raise SpecError(f"{where}, copies", "a whole number of views per item", describe_config(self.copies), fix)
@@ -146,14 +146,17 @@ class Step:
     @property
     def is_generator(self) -> bool:
         """Whether it generates rows instead of changing given ones."""
-        return "key" in signature(type(self.use).fit).parameters
+        return get_traits(self.use).role == "generator"
+
+    @property
+    def default_filters(self) -> Sequence[str]:
+        """Kinds of its filters where it names none."""
+        return cast(Generator, self.use).default_filters if get_traits(self.use).has_default_filters else ()
 
     @property
     def display_name(self) -> str:
-        """Name of the step, by default the frozen name of its kind (`rng_names.py`); its random draws derive from
-        it.
-        """
-        return self.name or default_name(self.use)
+        """Name of the step, by default the frozen `rng_name` of its kind; its random draws derive from it."""
+        return self.name or get_traits(self.use).rng_name
 
     @property
     def row_weight(self) -> float:
@@ -268,24 +271,6 @@ def _name_steps(steps: list[Step]) -> tuple[Step, ...]:
             name = name if seen[name] == 1 else f"{name} {seen[name]}"
         result.append(replace(step, name=name))
     return tuple(result)
-
-
-def default_name(use: Any) -> str:
-    """Default name of a step: frozen for registered kinds, else the class name in words."""
-    cls: Any = type(use)
-    family = registry.find_family(cls)
-    return RNG_NAMES.get(
-        f"{family}/{registry.find_kind(family, use)}" if family else "", split_words(type(use).__name__)
-    )
-
-
-def split_words(name: str) -> str:
-    """Class name in lower-case words.
-
-    >>> split_words("RepeatPad")
-    'repeat pad'
-    """
-    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
 def describe_config(config: Any) -> str:

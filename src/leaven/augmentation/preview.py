@@ -15,7 +15,7 @@ from leaven.augmentation.plan import Plan, Step
 from leaven.augmentation.step_fitting import FittedStep, fit_step
 from leaven.datasets.histories import NO_PARENT, Histories
 from leaven.datasets.samples import Samples
-from leaven.protocols import Rows
+from leaven.protocols import Rows, get_traits
 
 _MIN_EVENTS, _MAX_EVENTS = 3, 12
 """Preferred number of events of a shown row."""
@@ -75,7 +75,7 @@ def preview_plan(
 
 def is_previewable(step: Step) -> bool:
     """Whether the step changes or generates rows, beyond copying them."""
-    return not (step.is_on_items or getattr(step.use, "copies_rows", False))
+    return not (step.is_on_items or get_traits(step.use).copies_rows)
 
 
 def select_preview_rows(steps: int, train: Any, rows: int, seed: int) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from inspect import signature
 from typing import Any
 
 from leaven import registry, rng
@@ -12,7 +11,7 @@ from leaven.augmentation.plan import Plan, Step
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
 from leaven.progress import ProgressCallback, no_progress
-from leaven.protocols import Rows
+from leaven.protocols import GeneratorFilter, Rows, get_traits
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +43,7 @@ def fit_step(
     """Fit step number `number` (from 1) of a plan.
 
     Transforms and filters are fitted on `train`, the real rows; generators on the rows that they read, which are the
-    real ones unless the plan is layered. A generator whose `fit` takes `on_progress` reports progress.
+    real ones unless the plan is layered.
 
     Raises DataError without training rows.
     """
@@ -57,7 +56,7 @@ def fit_step(
     transform, generator = None, None
     use: Any = step.use
     if step.is_generator:
-        progress = {"on_progress": on_progress} if "on_progress" in signature(use.fit).parameters else {}
+        progress = {"on_progress": on_progress} if get_traits(use).reports_progress else {}
         generator = use.fit(train if source is None else source, rng.derive_key(key, "fit"), **progress)
         generator = ConditionalSampler.wrap(generator, step, train)
     else:
@@ -67,12 +66,9 @@ def fit_step(
 
 def get_filter_configs(step: Step) -> tuple[Any, ...]:
     """Filter configs of a step, in order: its own, else the defaults of its kind."""
-    declared = tuple(getattr(step.use, "default_filters", ())) if step.is_generator else ()
-    return (
-        step.filters
-        if step.filters is not None
-        else tuple(registry.create_config("filters", kind) for kind in declared)
-    )
+    if step.filters is not None:
+        return step.filters
+    return tuple(registry.create_config("filters", kind) for kind in step.default_filters)
 
 
 def fit_filters(step: Step, train: Rows, seed: int, generator: Any = None) -> tuple[Any, ...]:
@@ -84,5 +80,5 @@ def fit_filters(step: Step, train: Rows, seed: int, generator: Any = None) -> tu
 
 def _set_generator(config: Any, generator: Any) -> Any:
     """The filter config with the step's generator, where it needs one and has none."""
-    needs_one = generator is not None and getattr(config, "generator", generator) is None
+    needs_one = isinstance(config, GeneratorFilter) and config.generator is None and generator is not None
     return replace(config, generator=generator) if needs_one else config

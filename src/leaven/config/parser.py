@@ -35,7 +35,7 @@ from leaven.ctr_features import LabeledTable, SamplingConfig
 from leaven.errors import SpecError
 from leaven.filters.rules import Rules
 from leaven.ingest.source_config import CatalogSource, LogSource
-from leaven.protocols import Controller, Schedule
+from leaven.protocols import Controller, Schedule, get_traits
 from leaven.quality import QualityConfig
 from leaven.run_folder import slugify
 
@@ -286,7 +286,7 @@ def _construct_step(operator: Any, mine: Mapping[str, Any], context: _Context, w
     task = context.task
     hints = {"copies": task.copies, "strength": Schedule, "filters": task.filters}
     values = {key: convert_value(value, hints.get(key, _PLAIN.get(key)), where, key) for key, value in mine.items()}
-    if context.rules and not getattr(operator, "copies_rows", False):
+    if context.rules and not get_traits(operator).copies_rows:
         values.setdefault("filters", (Rules(context.rules),))
     try:
         return Step(operator, **values)

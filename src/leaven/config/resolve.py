@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from leaven.augmentation.plan import Plan
@@ -41,7 +42,8 @@ def _resolve_steps(plan: Plan) -> list[dict[str, Any]]:
     for step in plan.named_steps:
         table = to_table(step)
         operator = table.pop("use")
-        if operator.get("default_filters") == to_table(getattr(type(step.use), "default_filters", None)):
+        own_filters = {one.name: one.default for one in fields(step.use)}.get("default_filters")  # type: ignore[arg-type]
+        if step.default_filters == own_filters:
             operator.pop("default_filters", None)
         if step.mode == "append":
             table.pop("p")

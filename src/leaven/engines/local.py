@@ -40,7 +40,8 @@ class Local:
             raise SpecError("local.workers", "0 (one per core) or more", f"{self.workers}", "")
 
     @property
-    def _processes(self) -> int:
+    def n_workers(self) -> int:
+        """Number of processes."""
         return self.workers or os.cpu_count() or 1
 
     def map(self, task: ShardTask, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
@@ -48,10 +49,10 @@ class Local:
 
         Raises LeavenError that names the shard. Any end of the loop (an error, Ctrl-C, a `break`) ends the workers.
         """
-        if min(self._processes, len(shards)) < 2:
+        if min(self.n_workers, len(shards)) < 2:
             yield from run_all(task, shards, shared)
             return
-        with _start_pool(min(self._processes, len(shards))) as workers:
+        with _start_pool(min(self.n_workers, len(shards))) as workers:
             yield from workers.map(task, shards, shared)
 
     def start_workers(self, *modules: str, preload: Any = None) -> AbstractContextManager[Engine]:
@@ -59,7 +60,7 @@ class Local:
 
         modules, soon: imported for the workers and sent to them in the background.
         """
-        return nullcontext(self) if self._processes < 2 else _start_pool(self._processes, *modules, soon=preload)
+        return nullcontext(self) if self.n_workers < 2 else _start_pool(self.n_workers, *modules, soon=preload)
 
 
 @contextmanager
@@ -80,7 +81,7 @@ class _Workers:
     """An engine of processes that stay from map to map."""
 
     def __init__(self, workers: int) -> None:
-        self.workers = workers
+        self.n_workers = workers
         self._pool: _Pool | None = None
         self._starting: Future[None] | None = None
 
@@ -95,7 +96,7 @@ class _Workers:
 
     def _start(self, soon: Any) -> None:
         """Start the workers; the environment of this process stays unchanged, as other threads may read it."""
-        self._pool = self._pool or _start_processes(self.workers)
+        self._pool = self._pool or _start_processes(self.n_workers)
         self._pool.sender.write(soon)
 
     def _wait_for_start(self) -> None:
@@ -114,12 +115,12 @@ class _Workers:
         try:
             self._wait_for_start()
             with set_environment(ONE_THREAD):
-                pool = self._pool = self._pool or _start_processes(self.workers)
+                pool = self._pool = self._pool or _start_processes(self.n_workers)
             sent = pool.sender.write((task, shared))
             for index, shard in enumerate(shards):
                 with set_environment(ONE_THREAD):
                     waiting.append(pool.executor.submit(_run_shard, sent, shard, index, len(shards)))
-                if len(waiting) >= _AHEAD * self.workers:
+                if len(waiting) >= _AHEAD * self.n_workers:
                     yield _pop_first(waiting)
                     done += 1
             while waiting:

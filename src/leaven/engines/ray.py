@@ -33,6 +33,11 @@ class Ray:
         if self.workers < 0:
             raise SpecError("ray.workers", "0 (all cores) or more", f"{self.workers}", "")
 
+    @property
+    def n_workers(self) -> int:
+        """Cores of this machine that it uses; those of a cluster are not known before its session."""
+        return self.workers or os.cpu_count() or 1
+
     def map(self, task: ShardTask, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
         """task(shared, shard) for each shard, in order, while later ones already run.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -26,6 +27,11 @@ class Spark:
     """
 
     master: str = ""
+
+    @property
+    def n_workers(self) -> int:
+        """Cores of this machine, for the cluster is not known before its session."""
+        return os.cpu_count() or 1
 
     def map(self, task: ShardTask, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
         """task(shared, shard) for each shard, in order; shards run in waves, a few per core of the cluster.

@@ -11,12 +11,13 @@ from leaven.augmentation.item_views import IMAGE_SIZE
 from leaven.config import Variant
 from leaven.datasets.catalog import Catalog
 from leaven.errors import SpecError
+from leaven.protocols import ItemReader
 from leaven.registry import find_kind
 
 
 def check_item_modalities(recommender: Any, variants: Sequence[Variant]) -> None:
     """Raises SpecError where a variant has a step on texts or images that the recommender does not read."""
-    known = getattr(recommender, "modalities", ())
+    known = recommender.modalities if isinstance(recommender, ItemReader) else ()
     for variant in variants:
         for step in list_item_steps(variant.plan):
             if step.modality in known:
@@ -35,8 +36,8 @@ def build_item_views(
     """The items of every epoch, images as large as the recommender reads them; None where no step changes items."""
     if not list_item_steps(plan):
         return None
-    size = getattr(recommender, "image_size", IMAGE_SIZE)
-    return build_catalog_views(catalog, plan, seed, draw, size, folder)
+    size = recommender.image_size if isinstance(recommender, ItemReader) else 0
+    return build_catalog_views(catalog, plan, seed, draw, size or IMAGE_SIZE, folder)
 
 
 def write_item_views(

@@ -40,3 +40,23 @@ def draw_uniforms(keys: npt.NDArray[np.uint64], draws: npt.NDArray[np.int64]) ->
     for i in range(len(keys)):
         values[i] = draw_uniform(keys[i], draws[i])
     return values
+
+
+@njit(cache=True, nogil=True)
+def derive_copy_keys(
+    row_ids: npt.NDArray[np.uint64], copies: npt.NDArray[np.int32], states: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.uint64]:
+    """uint64 (sum of copies,): the keys of all copies of each row, in the order of the rows.
+
+    states  uint64 (copies.max(),): the state of each copy's step key (`leaven.rng.derive_copy_states`)
+    """
+    keys = np.empty(copies.sum(), np.uint64)
+    at = 0
+    for row in range(len(row_ids)):
+        for copy in range(copies[row]):
+            z = row_ids[row] ^ states[copy]
+            z = (z ^ (z >> np.uint64(30))) * _MIX_1
+            z = (z ^ (z >> np.uint64(27))) * _MIX_2
+            keys[at] = z ^ (z >> np.uint64(31))
+            at += 1
+    return keys

@@ -11,6 +11,7 @@ from leaven.protocols.filters import (
     FilterStatistics,
     FittedFilter,
     FittedTabularFilter,
+    GeneratorFilter,
     TabularFilter,
 )
 from leaven.protocols.generators import (
@@ -31,14 +32,27 @@ from leaven.protocols.models import (
     FittedCtrModel,
     FittedEncoder,
     FittedRecommender,
+    ImageEncoder,
+    ItemReader,
     RankedItems,
     RankingMetric,
     Recommender,
     TrainingCallback,
     TrainingContext,
 )
-from leaven.protocols.policies import Controller, Decision, Feedback, Schedule, Signals, Strategy, TabularStrategy
+from leaven.protocols.policies import (
+    Controller,
+    Decision,
+    Feedback,
+    GroupedStrategy,
+    GroupOf,
+    Schedule,
+    Signals,
+    Strategy,
+    TabularStrategy,
+)
 from leaven.protocols.rows import Engine, RngKeys, Rows, Strength
+from leaven.protocols.traits import Operator, OperatorTraits, get_traits, split_words
 from leaven.protocols.transforms import (
     FittedImageTransform,
     FittedTabularTransform,
@@ -75,9 +89,16 @@ __all__ = [
     "FittedTextTransform",
     "FittedTransform",
     "Generator",
+    "GeneratorFilter",
+    "GroupOf",
+    "GroupedStrategy",
+    "ImageEncoder",
     "ImageGenerator",
     "ImageTransform",
+    "ItemReader",
     "LikelihoodModel",
+    "Operator",
+    "OperatorTraits",
     "ProgressCallback",
     "RankedItems",
     "RankingMetric",
@@ -97,4 +118,6 @@ __all__ = [
     "TrainingCallback",
     "TrainingContext",
     "Transform",
+    "get_traits",
+    "split_words",
 ]

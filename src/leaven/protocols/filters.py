@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
 from leaven.datasets.samples import Samples
+from leaven.protocols.generators import FittedGenerator, Generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,14 @@ class FilterStatistics(Protocol):
     def row_statistics(self, new: Histories) -> Mapping[str, npt.NDArray[np.float64]]:
         """Name of a statistic -> float64 (rows,); NaN where it is undefined."""
         ...
+
+
+@runtime_checkable
+class GeneratorFilter(Protocol):
+    """Config of a filter that compares rows with those of a generator. None: that of the step."""
+
+    @property
+    def generator(self) -> Generator | FittedGenerator | None: ...
 
 
 class FittedTabularFilter(Protocol):

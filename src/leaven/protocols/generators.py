@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from leaven.datasets.histories import Histories
 from leaven.datasets.images import Images
 from leaven.datasets.samples import Samples
 from leaven.protocols.rows import RngKeys
+from leaven.protocols.traits import OperatorTraits
 from leaven.protocols.transforms import TextTransform
 
 
@@ -29,8 +30,11 @@ class FittedGenerator(Protocol):
 class Generator(Protocol):
     """Config of a generator. `default_filters`: kinds of the default filters of its rows.
 
-    A slow `fit` has a third parameter, `on_progress: ProgressCallback = no_progress`, and reports its progress there.
+    A slow `fit` has a third parameter, `on_progress: ProgressCallback = no_progress`, and reports its progress there;
+    its class says so in its traits.
     """
+
+    traits: ClassVar[OperatorTraits]
 
     @property
     def default_filters(self) -> Sequence[str]: ...
@@ -68,6 +72,8 @@ class FittedImageGenerator(Protocol):
 class ImageGenerator(Protocol):
     """Config of an image generator. Its class also has `load(folder)`."""
 
+    traits: ClassVar[OperatorTraits]
+
     def fit(self, train: Images, key: int, category: npt.NDArray[np.int32] | None = None) -> FittedImageGenerator: ...
 
 
@@ -83,5 +89,7 @@ class FittedTabularGenerator(Protocol):
 
 class TabularGenerator(Protocol):
     """Config of a generator of labelled rows. Its class also has `load(folder)`."""
+
+    traits: ClassVar[OperatorTraits]
 
     def fit(self, train: Samples, key: int) -> FittedTabularGenerator: ...

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +92,11 @@ class FittedRecommender(Protocol):
         """Training curve: step, seconds, loss, valid_ndcg … ; empty where nothing is trained."""
         ...
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Facts of the training for the report, JSON-able; may be empty."""
+        ...
+
     def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems: ...
 
     def save(self, folder: Path) -> None: ...
@@ -107,8 +112,31 @@ class Recommender(Protocol):
         ...
 
 
+@runtime_checkable
+class ItemReader(Protocol):
+    """Config of a recommender that reads texts or images of the items, so that a plan can change them."""
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Item modalities that it reads: "text", "images" …"""
+        ...
+
+    @property
+    def image_size(self) -> int:
+        """Side length in pixels of the images that it reads."""
+        ...
+
+
 class RankingMetric(Protocol):
-    """Metric with one value per user, highest for a perfect list."""
+    """Metric with one value per user, highest for a perfect list. `meaning`: one sentence with `{k}`."""
+
+    of_catalog: ClassVar[bool]
+    meaning: ClassVar[str]
+
+    @property
+    def k(self) -> int:
+        """Length of the lists."""
+        ...
 
     def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> npt.NDArray[np.float64]: ...
 
@@ -135,6 +163,8 @@ class CtrModel(Protocol):
 
 class CtrMetric(Protocol):
     """Metric with one number for a table of predictions. weight: counts of rows, for a bootstrap over users."""
+
+    higher_is_better: ClassVar[bool]
 
     def __call__(
         self,
@@ -169,3 +199,13 @@ class Encoder(Protocol):
         ...
 
     def fit(self, catalog: Catalog, key: int = 0) -> FittedEncoder: ...
+
+
+@runtime_checkable
+class ImageEncoder(Encoder, Protocol):
+    """Config of an encoder of images."""
+
+    @property
+    def size(self) -> int:
+        """Side length in pixels of the images that it reads."""
+        ...

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,22 @@ class Strategy(Protocol):
 
 
 class TabularStrategy(Protocol):
-    """Strategy of labelled rows.
-
-    It may have `groups(train)`: rows -> int64 (rows,), the groups that it balances; a generated row then has the group
-    of its source row.
-    """
+    """Strategy of labelled rows."""
 
     def __call__(self, train: Samples, key: int) -> npt.NDArray[np.int32]: ...
+
+
+GroupOf = Callable[[Samples], npt.NDArray[np.int64]]
+"""Rows -> int64 (rows,): the group of each row."""
+
+
+@runtime_checkable
+class GroupedStrategy(Protocol):
+    """A strategy that balances groups of rows: a generated row has the group of its source row."""
+
+    def groups(self, train: Any) -> GroupOf | None:
+        """The groups that it balances; None: no groups."""
+        ...
 
 
 class Schedule(Protocol):

@@ -69,6 +69,11 @@ class Rows(Protocol):
 class Engine(Protocol):
     """Runs one task over shards, in order, with the same results as a plain loop."""
 
+    @property
+    def n_workers(self) -> int:
+        """Number of shards that run in parallel; of a cluster, an estimate: the cores of this machine."""
+        ...
+
     def map(self, task: Callable[[Any, Any], Any], shards: Sequence[Any], shared: Any) -> Iterator[Any]:
         """task(shared, shard) for each shard; an error names its shard."""
         ...

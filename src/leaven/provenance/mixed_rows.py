@@ -17,6 +17,7 @@ from leaven.augmentation.lineage import list_input_steps
 from leaven.augmentation.plan import Plan
 from leaven.config import Spec
 from leaven.datasets.histories import Histories
+from leaven.protocols import Operator
 from leaven.provenance.row_files import Mask, RowFile, RowIds, load_rows
 from leaven.run_folder import RunFolder, slugify
 
@@ -80,4 +81,6 @@ def mixes_users(config: Any) -> bool:
         return any(map(mixes_users, config))
     if not is_dataclass(config):
         return False
-    return getattr(config, "borrows", False) or any(mixes_users(getattr(config, part.name)) for part in fields(config))
+    if isinstance(config, Operator) and config.traits.mixes_users:
+        return True
+    return any(mixes_users(getattr(config, part.name)) for part in fields(config))

@@ -7,11 +7,11 @@ and strong on short histories.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -145,7 +145,8 @@ class FittedItemKnn:
     items: npt.NDArray[np.int32]
     similarity: npt.NDArray[np.float32]
     item_weights: Floats
-    curve: tuple[Mapping[str, float], ...] = ()
+    curve: ClassVar[Sequence[Mapping[str, float]]] = ()
+    facts: ClassVar[Mapping[str, Any]] = {}
 
     def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
         """Returns the k items with the highest scores; items without neighbors are ranked by popularity.

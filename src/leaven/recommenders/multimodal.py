@@ -18,7 +18,7 @@ from leaven.encoders.attributes import Attributes
 from leaven.encoders.image_loading import FittedImageEncoder
 from leaven.encoders.tfidf import TfIdf
 from leaven.errors import DataError, SpecError
-from leaven.protocols import Encoder, FittedEncoder, RankedItems, Recommender, TrainingContext
+from leaven.protocols import Encoder, FittedEncoder, ImageEncoder, RankedItems, Recommender, TrainingContext
 from leaven.recommenders.transformer import ItemInputs, Transformer, TransformerRecommender
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class Multimodal:
     @property
     def image_size(self) -> int:
         """Side of the largest input images in pixels, or the default size of views without image encoders."""
-        return max([getattr(encoder, "size", 0) for encoder in self.encoders]) or _DEFAULT_IMAGE_SIZE
+        sizes = [encoder.size for encoder in self.encoders if isinstance(encoder, ImageEncoder)]
+        return max(sizes, default=_DEFAULT_IMAGE_SIZE)
 
     @property
     def transformer_config(self) -> Transformer:

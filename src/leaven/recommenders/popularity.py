@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +61,8 @@ class FittedPopularity:
 
     config: Popularity
     item_weights: Floats
-    curve: tuple[Mapping[str, float], ...] = ()
+    curve: ClassVar[Sequence[Mapping[str, float]]] = ()
+    facts: ClassVar[Mapping[str, Any]] = {}
 
     def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
         """Returns the k items of highest weight, without those of the history; scores are the weights.

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from leaven import registry
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError, SpecError
-from leaven.protocols import FittedRecommender, RankedItems, Recommender, TrainingContext
+from leaven.protocols import FittedRecommender, ItemReader, RankedItems, Recommender, TrainingContext
 from leaven.recommenders.item_knn import ItemKnn
 from leaven.recommenders.transformer import Transformer
 
@@ -65,8 +65,16 @@ class RankFusion:
     @property
     def modalities(self) -> tuple[str, ...]:
         """Item modalities that either recommender reads."""
-        names = [name for config in (self.first, self.second) for name in getattr(config, "modalities", ())]
-        return tuple(dict.fromkeys(names))
+        return tuple(dict.fromkeys(name for config in self._item_readers for name in config.modalities))
+
+    @property
+    def image_size(self) -> int:
+        """Side of the largest images that either recommender reads, in pixels; 0: none."""
+        return max((config.image_size for config in self._item_readers), default=0)
+
+    @property
+    def _item_readers(self) -> list[ItemReader]:
+        return [config for config in (self.first, self.second) if isinstance(config, ItemReader)]
 
     def steps(self, train: Histories) -> int | None:
         """Returns the optimizer steps of the first recommender, or of the second if the first has none."""
@@ -106,7 +114,7 @@ def _build_context(training: TrainingContext, name: str, config: Recommender, tr
         training,
         checkpoint_folder=training.checkpoint_folder / name if training.checkpoint_folder is not None else None,
         callback=training.callback if name == "first" else None,
-        catalog_for_epoch=training.catalog_for_epoch if getattr(config, "modalities", ()) else None,
+        catalog_for_epoch=training.catalog_for_epoch if isinstance(config, ItemReader) and config.modalities else None,
         steps=training.steps if config.steps(train) is not None else None,
     )
 
@@ -130,7 +138,7 @@ class RankFusionRecommender:
     @property
     def facts(self) -> Mapping[str, Any]:
         """Facts of the first recommender, and the weight of the second list."""
-        return {**getattr(self.first, "facts", {}), "blend_weight": self.second_weight}
+        return {**self.first.facts, "blend_weight": self.second_weight}
 
     def choose_weight(self, validation: HeldOut) -> RankFusionRecommender:
         """Returns the recommender with the best weight for these users; the smallest among equals."""

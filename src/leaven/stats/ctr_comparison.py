@@ -114,7 +114,6 @@ def _build_effect(
     low, high = (float(x) for x in np.quantile(known, [0.025, 0.975])) if len(known) else (math.nan, math.nan)
     paired = len(values[variant]) == len(values[against]) > 1
     spread = float((values[variant][:, 0] - values[against][:, 0]).std(ddof=1)) if paired else 0.0
-    higher_is_better = getattr(metric_of_variant, "higher_is_better", True)
     enough = users >= MIN_USERS and variant != against
     return CtrEffect(
         arm=variant,
@@ -124,8 +123,8 @@ def _build_effect(
         difference=float(mine[0] - other[0]),
         low=low,
         high=high,
-        better=enough and (low > 0 if higher_is_better else high < 0),
-        worse=enough and (high < 0 if higher_is_better else low > 0),
+        better=enough and (low > 0 if metric_of_variant.higher_is_better else high < 0),
+        worse=enough and (high < 0 if metric_of_variant.higher_is_better else low > 0),
         spread=spread,
         users=users,
         seeds=len(values[variant]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -13,6 +12,7 @@ from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.errors import SpecError, suggest_name
 from leaven.kernels.apportionment import Copies, apportion_copies
+from leaven.protocols import GroupOf
 
 Codes = npt.NDArray[np.int64]
 Towards = Literal["class", "category", "cold"]
@@ -67,7 +67,7 @@ class BalancedRows:
             )
         return copies
 
-    def groups(self, train: Samples) -> Callable[[Samples], Codes]:
+    def groups(self, train: Samples) -> GroupOf:
         """Return a function rows -> int64 (rows,), the group of each row; names absent from training are unknown."""
         if self.towards == "class":
             return _label_class

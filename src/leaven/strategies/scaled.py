@@ -11,7 +11,7 @@ from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
 from leaven.kernels.apportionment import Copies, apportion_copies
-from leaven.protocols import Strategy
+from leaven.protocols import GroupedStrategy, GroupOf, Strategy
 from leaven.strategies.copy_counts import Uniform
 
 
@@ -38,7 +38,6 @@ class Scaled:
             return np.zeros(len(train), np.int32)
         return apportion_copies(counts.astype(np.float64), total, train.row_ids, rng.derive_key(key, "scaled"))
 
-    @property
-    def groups(self) -> Any:
-        """The groups that the inner strategy balances, or None."""
-        return getattr(self.strategy, "groups", None)
+    def groups(self, train: Any) -> GroupOf | None:
+        """The groups that the inner strategy balances; None: no groups."""
+        return self.strategy.groups(train) if isinstance(self.strategy, GroupedStrategy) else None

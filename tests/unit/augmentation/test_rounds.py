@@ -1,6 +1,7 @@
 """Steps that are active in a part of training, and rounds that are fitted on all rows so far."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from leaven.augmentation import Plan, Step, build_epoch_rows
 from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
 from leaven.filters.validity import Validity
+from leaven.protocols import OperatorTraits
 from leaven.strategies.copy_counts import Uniform
 from leaven.transforms.sequence.crop import Crop
 from leaven.transforms.sequence.masking import Mask
@@ -21,7 +23,7 @@ TRAIN = Histories.from_lists([[1, 2, 3, 4], [2, 3, 4], [5, 6]], n_items=9)
 class Longer:
     """A generator whose rows are longer than the longest that it learned from, so that its rows tell of their fit."""
 
-    default_filters: tuple[str, ...] = ()
+    traits: ClassVar = OperatorTraits("longer", role="generator", accepts_like=True)
 
     def fit(self, train: Histories, key: int) -> "FittedLonger":
         return FittedLonger(int(train.lengths.max()) + 1, len(train))

@@ -13,6 +13,7 @@ from leaven.engines.local import Local
 from leaven.errors import GateError, SpecError
 from leaven.filters.rules import Rules
 from leaven.generators.tabular.marginals import Marginals
+from leaven.protocols import OperatorTraits
 from leaven.schedules.progress_schedules import Linear
 from leaven.strategies.class_balancing import BalancedRows
 from leaven.strategies.copy_counts import Random, Uniform
@@ -95,6 +96,8 @@ def test_a_strategy_evens_out_classes_and_a_generator_follows_it() -> None:
 
 def test_rows_of_a_group_that_a_generator_never_makes_are_counted(tmp_path: Path) -> None:
     class OnlyNegatives:
+        traits = OperatorTraits("only negatives", role="generator")
+
         def fit(self, train: Samples, key: int) -> object:
             return Marginals().fit(train.take(train.label < 0.5), key)
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import Images, resize_image
 from leaven.generators.image.image_generator import CategoryCodes
-from leaven.protocols import FittedImageGenerator, ImageGenerator, RngKeys, Strength
+from leaven.protocols import FittedImageGenerator, FittedImageTransform, ImageGenerator, RngKeys, Strength
 
 TRAINING_SIDE = 32
 """Side of the training images in pixels, bounded by training time on a CPU."""
@@ -23,7 +21,7 @@ _REPLACE = 200_000  # draw of a key that decides on replacement, beyond those of
 
 
 @dataclass(frozen=True, eq=False)
-class GeneratedViews:
+class GeneratedViews(FittedImageTransform):
     """Replaces images with probability `strength` by generated ones of the item's category.
 
     codes  int32 (items + 1,): category of each item among those of training, 0: any
@@ -41,10 +39,6 @@ class GeneratedViews:
             generated = self.generator.sample(keys[rows], self.codes[pictures.items[rows]]).pixels
             pixels[rows] = np.stack([resize_image(image, size, "stretch") for image in generated])
         return Images(pixels, pictures.items)
-
-    def reasons(self, pictures: Images) -> Mapping[str, npt.NDArray[np.bool_]]:
-        """Returns no reasons: every image may be replaced."""
-        return {}
 
 
 def build_generated_views(

@@ -10,6 +10,7 @@ from leaven.datasets.images import Images
 from leaven.errors import SpecError
 from leaven.generators.image import image_generator
 from leaven.generators.image.image_generator import CategoryCodes, ImageTrainingSummary, TrainedImageGenerator
+from leaven.protocols import OperatorTraits
 
 if TYPE_CHECKING:
     from leaven.nn.image_flow import FlowMatchingNetwork
@@ -27,6 +28,7 @@ class ImageFlow:
     Slower than the other image generators, in training and sampling, and more stable: its loss is a squared error.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("picture flow", role="generator")
     sampling_steps: int = 12
     guidance: float = 1.0
     width: int = 32

@@ -10,6 +10,7 @@ from leaven.datasets.images import Images
 from leaven.errors import SpecError
 from leaven.generators.image import image_generator
 from leaven.generators.image.image_generator import CategoryCodes, ImageTrainingSummary, TrainedImageGenerator
+from leaven.protocols import OperatorTraits
 
 if TYPE_CHECKING:
     from leaven.nn.image_gan import ImageGanNetwork
@@ -33,6 +34,7 @@ class ImageGan:
     none with "relativistic"); both networks step together; plain convolutions.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("picture gan", role="generator")
     loss: str = "relativistic"
     penalty: float = 1.0
     augment: bool = True

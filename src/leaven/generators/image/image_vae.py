@@ -11,6 +11,7 @@ import numpy as np
 from leaven.datasets.images import Images, Pixels
 from leaven.generators.image import image_generator
 from leaven.generators.image.image_generator import CategoryCodes, ImageTrainingSummary, TrainedImageGenerator
+from leaven.protocols import OperatorTraits
 
 if TYPE_CHECKING:
     from leaven.nn.image_vae import ImageVaeNetwork
@@ -28,6 +29,7 @@ class ImageVae:
     steps, batch, learning_rate   training
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("picture vae", role="generator")
     loss: str = "learned_variance"
     noise: int = 64
     width: int = 32

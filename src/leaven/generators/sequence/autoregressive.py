@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from leaven.datasets.histories import Histories
 from leaven.generators.privacy import PrivacyBudget
@@ -16,6 +16,7 @@ from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig, ch
 from leaven.generators.sequence.fitted_decoder import FittedDecoder, load_decoder
 from leaven.generators.sequence.sequence_scaffold import FieldCheck, Placement, ScaffoldSampler, reverse_rows
 from leaven.progress import ProgressCallback, no_progress
+from leaven.protocols import OperatorTraits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,9 @@ class Autoregressive(DecoderGeneratorConfig):
                       times and lengths, whose distributions are counted without noise; None: no privacy
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits(
+        "autoregressive", role="generator", reports_progress=True, accepts_like=True, has_default_filters=True
+    )
     cell: Literal["transformer", "gru"] = "transformer"
     where: Placement = "alone"
     heads: int = 2

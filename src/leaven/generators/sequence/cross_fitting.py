@@ -50,6 +50,11 @@ class CrossFittedRecommender:
         """The training curve of the first recommender."""
         return self.recommenders[0].curve
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The facts of the first recommender."""
+        return self.recommenders[0].facts
+
     def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
         """Returns the k best items of each row, ranked by the recommender that was not trained on its user."""
         fold = assign_folds(histories.parents, len(self.recommenders))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, ClassVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from leaven.errors import DataError
 from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig, check_heads, check_training_data
 from leaven.generators.sequence.sequence_scaffold import AnyPlacement, Scaffold, ScaffoldSampler, reverse_rows
 from leaven.progress import ProgressCallback, no_progress
-from leaven.protocols import RngKeys
+from leaven.protocols import OperatorTraits, RngKeys
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +41,9 @@ class Denoiser(DecoderGeneratorConfig):
     other fields: see `DecoderGeneratorConfig`
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits(
+        "denoiser", role="generator", reports_progress=True, accepts_like=True, has_default_filters=True
+    )
     replace_share: float = 0.2
     max_passes: int = 16
     heads: int = 2

@@ -18,6 +18,7 @@ from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig, ch
 from leaven.generators.sequence.fitted_decoder import FittedDecoder, load_decoder
 from leaven.generators.sequence.sequence_scaffold import Placement, ScaffoldSampler, reverse_rows
 from leaven.progress import ProgressCallback, no_progress, prefix_progress
+from leaven.protocols import OperatorTraits
 
 if TYPE_CHECKING:
     from leaven.generators.sequence.decoder import Decoder
@@ -42,6 +43,9 @@ class Gan(DecoderGeneratorConfig):
     other fields: see `DecoderGeneratorConfig`; steps: of likelihood training
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits(
+        "gan", role="generator", reports_progress=True, accepts_like=True, has_default_filters=True
+    )
     loss: Literal["relativistic", "source"] = "relativistic"
     penalty: float = 1.0
     adversarial_steps: int = 200

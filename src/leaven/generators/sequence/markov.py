@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ from leaven.generators.sequence.sequence_scaffold import (
     validate_config,
 )
 from leaven.kernels.first_seen import find_first_sale_times
-from leaven.protocols import RngKeys
+from leaven.protocols import OperatorTraits, RngKeys
 
 if TYPE_CHECKING:
     from leaven.kernels.inter_event_times import GapModel
@@ -49,6 +49,9 @@ class Markov:
     default_filters                 default filters of the generated rows
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits(
+        "markov", role="generator", accepts_like=True, has_default_filters=True
+    )
     order: int = 2
     where: Placement = "alone"
     events_range: tuple[int, int] = (2, 50)

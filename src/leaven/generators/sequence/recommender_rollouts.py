@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,7 @@ from leaven.generators.sequence.sequence_scaffold import (
 )
 from leaven.kernels.first_seen import find_first_sale_times
 from leaven.progress import ProgressCallback, no_progress, prefix_progress
-from leaven.protocols import FittedRecommender, Recommender, RngKeys, TrainingContext
+from leaven.protocols import FittedRecommender, OperatorTraits, Recommender, RngKeys, TrainingContext
 
 if TYPE_CHECKING:
     from leaven.kernels.inter_event_times import GapModel
@@ -82,6 +82,9 @@ class RecommenderRollouts:
     where, events_range, new_events_range, targets, keep: see `Autoregressive`
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits(
+        "self generated", role="generator", reports_progress=True, accepts_like=True, has_default_filters=True
+    )
     recommender: Recommender | None = None
     top_k: int = 1000
     temperature: float = 1.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig, ch
 from leaven.generators.sequence.fitted_decoder import build_scoring_rows
 from leaven.generators.sequence.sequence_scaffold import Placement, ScaffoldSampler, reverse_rows
 from leaven.progress import ProgressCallback, no_progress
-from leaven.protocols import RngKeys
+from leaven.protocols import OperatorTraits, RngKeys
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,6 +52,9 @@ class Vae(DecoderGeneratorConfig):
     cell, heads  see `Autoregressive`; other fields: see `DecoderGeneratorConfig`
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits(
+        "vae", role="generator", reports_progress=True, accepts_like=True, has_default_filters=True
+    )
     objective: Literal["likelihood", "squared_error"] = "likelihood"
     beta: float = 1.0
     warm_up: float = 0.3

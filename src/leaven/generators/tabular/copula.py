@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
 from leaven.generators.tabular.row_schema import RowSchema, read_generator, write_generator
-from leaven.protocols import RngKeys
+from leaven.protocols import OperatorTraits, RngKeys
 
 Values = npt.NDArray[np.float64]
 
@@ -28,6 +28,7 @@ class Copula:
     (Rüschendorf's distributional transform, 2009). The label is one of the columns.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("copula", role="generator")
     shrink: float = 0.001
 
     def __post_init__(self) -> None:

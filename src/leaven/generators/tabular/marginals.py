@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.generators.tabular.row_schema import RowSchema, read_generator, write_generator
-from leaven.protocols import RngKeys
+from leaven.protocols import OperatorTraits, RngKeys
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Marginals:
     The baseline for tabular generators: right marginals, no dependence between columns.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("marginals", role="generator")
     given_label: bool = True
 
     def fit(self, train: Samples, key: int) -> FittedMarginals:

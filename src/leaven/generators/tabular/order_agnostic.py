@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from leaven.errors import SpecError
 from leaven.generators.tabular.binning import MISSING_BIN, Binning
 from leaven.generators.tabular.row_schema import RowSchema, apply_in_chunks, read_generator, write_generator
 from leaven.progress import ProgressCallback, no_progress
-from leaven.protocols import RngKeys
+from leaven.protocols import OperatorTraits, RngKeys
 
 if TYPE_CHECKING:
     from leaven.nn.order_agnostic import OrderAgnosticNetwork
@@ -39,6 +39,7 @@ class OrderAgnostic:
     the label as a column. Numbers are drawn from the training values of their bin.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("any order", role="generator", reports_progress=True)
     bins: int = 32
     embedding: int = 12
     width: int = 192

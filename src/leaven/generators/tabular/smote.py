@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.errors import FitError, MissingExtra, SpecError
 from leaven.generators.tabular.row_schema import RowSchema, read_generator, write_generator
-from leaven.protocols import RngKeys
+from leaven.protocols import OperatorTraits, RngKeys
 
 _MIN_ROWS = 2  # rows of a class, for a neighbor
 
@@ -30,6 +30,7 @@ class Smote:
     Integer columns stay integer.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("smote", role="generator")
     n_neighbors: int = 5
     pool_ratio: float = 2.0
 

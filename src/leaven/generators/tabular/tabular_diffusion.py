@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from leaven.generators.tabular.neural_generator import (
 )
 from leaven.generators.tabular.row_encoding import Floats, RowEncoding, draw_normals, sample_training_bins
 from leaven.progress import ProgressCallback, no_progress
-from leaven.protocols import RngKeys
+from leaven.protocols import OperatorTraits, RngKeys
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,6 +41,7 @@ class TabularDiffusion:
     NeurIPS 2021, eq. 12-13 for the reverse step); numbers are normal scores; fewer steps.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("table diffusion", role="generator", reports_progress=True)
     steps: int = 50
     bins: int = 64
     width: int = 192

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from leaven.generators.tabular.neural_generator import (
 )
 from leaven.generators.tabular.row_encoding import Floats, RowEncoding, draw_normals, sample_training_bins
 from leaven.progress import ProgressCallback, no_progress
-from leaven.protocols import RngKeys
+from leaven.protocols import OperatorTraits, RngKeys
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,6 +46,7 @@ class TabularGan:
     Where we differ from CTGAN: numbers are normal scores, not Gaussian mixtures. "minimax" alternates single steps.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("table gan", role="generator", reports_progress=True)
     loss: Literal["minimax", "wgan_gp"] = "wgan_gp"
     balance_categories: bool = True
     penalty: float = 10.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from leaven.datasets.samples import Samples
 from leaven.generators.privacy import PrivacyBudget
@@ -16,7 +16,7 @@ from leaven.generators.tabular.neural_generator import (
 )
 from leaven.generators.tabular.row_encoding import Floats, RowEncoding, draw_normals, sample_training_bins
 from leaven.progress import ProgressCallback, no_progress
-from leaven.protocols import RngKeys
+from leaven.protocols import OperatorTraits, RngKeys
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,6 +40,7 @@ class TabularVae:
                       public; row weights are ignored; None: no privacy
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("table vae", role="generator", reports_progress=True)
     learned_variance: bool = True
     latent: int = 16
     kl_weight: float = 1.0

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from leaven.errors import DataError, SpecError, suggest_name
 from leaven.generators.sequence.autoregressive import Autoregressive
 from leaven.generators.text.character_codec import CharacterCodec
 from leaven.generators.text.output_checks import FORBIDDEN, OutputChecks, RejectedAnswer
-from leaven.protocols import FittedGenerator, Generator, RngKeys, Strength
+from leaven.protocols import FittedGenerator, Generator, OperatorTraits, RngKeys, Strength
 from leaven.tokenization import tokenize_text
 from leaven.transforms.text.protected_spans import is_word
 from leaven.transforms.validation import check_count, check_range, check_share
@@ -55,6 +55,7 @@ class CatalogLanguageModel:
     differs too much from the text, or has a word that is not in the catalog.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("titles", has_cache=True)
     model: Generator = GPT
     text_column: str = ""
     keep_range: tuple[float, float] = (0.4, 0.8)

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
+from typing import ClassVar
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
@@ -17,6 +18,7 @@ from leaven.errors import SpecError
 from leaven.generators.text.batch_rewriting import CallBudget, ModelCallError, TextRewriter, validate_rewriting
 from leaven.generators.text.output_checks import FORBIDDEN, OutputChecks
 from leaven.generators.text.response_cache import ModelAnswer, ResponseCache
+from leaven.protocols import OperatorTraits
 
 _MAX_WAIT_SECONDS = 60.0
 
@@ -47,6 +49,7 @@ class Endpoint:
     Only the text is sent. Answers that fail a check are repaired once, then rejected and counted.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("endpoint", has_cache=True)
     url: str = "http://localhost:8000/v1"
     model: str = "default"
     output: str = "paraphrase"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
@@ -13,6 +13,7 @@ from leaven.errors import DataError, MissingExtra, SpecError
 from leaven.generators.text.batch_rewriting import CallBudget, TextRewriter, validate_rewriting
 from leaven.generators.text.output_checks import FORBIDDEN, OutputChecks
 from leaven.generators.text.response_cache import ModelAnswer, ResponseCache
+from leaven.protocols import OperatorTraits
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class LocalLanguageModel:
                   see `Endpoint`
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("local model", has_cache=True)
     folder: str = ""
     max_new_tokens: int = 200
     temperature: float = 0.7

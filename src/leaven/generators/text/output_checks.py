@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from leaven.datasets.catalog import Catalog
-from leaven.encoders.tfidf import TfIdf
+from leaven.encoders.tfidf import FittedTfIdf, TfIdf
 from leaven.errors import DataError
-from leaven.protocols import FittedEncoder
 from leaven.tokenization import has_han
 from leaven.transforms.text.lexicon import Lexicon
 from leaven.transforms.text.protected_spans import TextReader, is_word
@@ -80,7 +79,7 @@ class OutputChecks:
     """
 
     reader: TextReader
-    encoder: FittedEncoder | None
+    encoder: FittedTfIdf | None
     forbidden: Sequence[str]
     length_range: tuple[float, float]
     similarity_range: tuple[float, float]
@@ -98,7 +97,7 @@ class OutputChecks:
     ) -> OutputChecks:
         """Returns the checks of a catalog; with too few words for TF-IDF, without similarity and category."""
         try:
-            encoder: FittedEncoder | None = TfIdf().fit(catalog)
+            encoder: FittedTfIdf | None = TfIdf().fit(catalog)
         except DataError:
             encoder = None
         centres, category_of = _compute_centers(catalog, encoder)
@@ -155,7 +154,7 @@ class OutputChecks:
     def _check_similarity(self, text: str, paraphrase: str) -> None:
         if self.encoder is None:
             return
-        columns = getattr(self.encoder, "columns", ("title",))
+        columns = self.encoder.columns
         both = Catalog(
             ["text", "paraphrase"], {name: [text, paraphrase] if name == columns[0] else ["", ""] for name in columns}
         )
@@ -171,7 +170,7 @@ class OutputChecks:
             raise RejectedAnswer("reads as an item of another category")
 
 
-def _compute_centers(catalog: Catalog, encoder: FittedEncoder | None) -> tuple[np.ndarray | None, dict[str, int]]:
+def _compute_centers(catalog: Catalog, encoder: FittedTfIdf | None) -> tuple[np.ndarray | None, dict[str, int]]:
     """Returns the mean vector of each category, and the category of each text."""
     if encoder is None or catalog.category is None or not len(catalog.categories):
         return None, {}

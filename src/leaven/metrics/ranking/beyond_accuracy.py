@@ -19,7 +19,15 @@ from leaven.protocols import RankedItems
 
 
 class CatalogMetric(Protocol):
-    """One number for all lists together; its class sets `of_catalog = True`."""
+    """One number for all lists together. `meaning`: one sentence with `{k}`."""
+
+    of_catalog: ClassVar[bool]
+    meaning: ClassVar[str]
+
+    @property
+    def k(self) -> int:
+        """Length of the lists."""
+        ...
 
     def __call__(self, ranked: RankedItems, train: Histories) -> float: ...
 
@@ -60,6 +68,7 @@ class Novelty:
     """
 
     k: int = 10
+    of_catalog: ClassVar[bool] = False
     meaning: ClassVar[str] = "How unexpected the {k} listed items are, in bits: rare items score higher."
 
     def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:

@@ -78,6 +78,7 @@ class Ndcg:
     """
 
     k: int = 10
+    of_catalog: ClassVar[bool] = False
     meaning: ClassVar[str] = (
         "How high the next items of a user are ranked in the list of {k}: 1 when they fill its top, 0 when none "
         "is in it; a hit further down counts less."
@@ -99,6 +100,7 @@ class Recall:
     """
 
     k: int = 10
+    of_catalog: ClassVar[bool] = False
     meaning: ClassVar[str] = "The share of the next items of a user that are in the list of {k}."
 
     def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:
@@ -112,6 +114,7 @@ class HitRate:
     """1 if at least one held-out item is listed, else 0."""
 
     k: int = 10
+    of_catalog: ClassVar[bool] = False
     meaning: ClassVar[str] = "The share of users with at least one of their next items in the list of {k}."
 
     def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:
@@ -124,6 +127,7 @@ class Mrr:
     """One over the rank of the first hit; 0 without a hit."""
 
     k: int = 10
+    of_catalog: ClassVar[bool] = False
     meaning: ClassVar[str] = "One divided by the rank of the first hit in the list of {k}: 1 at the top, 0.5 second."
 
     def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:
@@ -137,6 +141,7 @@ class Precision:
     """Share of the k positions with a hit; empty positions count as misses."""
 
     k: int = 10
+    of_catalog: ClassVar[bool] = False
     meaning: ClassVar[str] = "The share of the {k} listed items that are next items of the user."
 
     def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:
@@ -149,6 +154,7 @@ class AveragePrecision:
     """Mean of the precision at each hit, over min(k, held-out items); its mean over users is MAP."""
 
     k: int = 10
+    of_catalog: ClassVar[bool] = False
     meaning: ClassVar[str] = "The precision measured at every hit of the list of {k}, averaged: rewards early hits."
 
     def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:

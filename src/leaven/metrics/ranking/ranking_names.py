@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from leaven.errors import SpecError
 from leaven.metrics.ranking.beyond_accuracy import CatalogMetric
@@ -22,7 +22,7 @@ class RankingMetrics:
     @property
     def max_k(self) -> int:
         """The list length that all metrics need."""
-        return max((int(getattr(m, "k", 1)) for m in (*self.per_user.values(), *self.catalog.values())), default=1)
+        return max(1, *(metric.k for metric in self.per_user.values()), *(metric.k for metric in self.catalog.values()))
 
 
 def parse_ranking_metric(name: str, where: str = "evaluate.metrics") -> RankingMetric:
@@ -59,17 +59,17 @@ def parse_ranking_metrics(names: Iterable[str], where: str = "evaluate.metrics")
 
 def is_catalog_metric(name: str, where: str = "evaluate.metrics") -> bool:
     """Return whether a metric is one number for all lists together."""
-    return bool(getattr(load_kind("metrics", _split_name(name, where)[0], where), "of_catalog", False))
+    return bool(load_kind("metrics", _split_name(name, where)[0], where).of_catalog)
 
 
 def describe_ranking_metric(name: str) -> str:
-    """Return one sentence that explains a metric to a reader of the report; "" if the metric has none.
+    """Return one sentence that explains a metric to a reader of the report.
 
     >>> describe_ranking_metric("coverage@10")
     'The share of the catalog that appears in at least one list of 10.'
     """
-    metric: Any = _build_metric(name, "metric")
-    return str(getattr(metric, "meaning", "")).format(k=getattr(metric, "k", ""))
+    metric = _build_metric(name, "metric")
+    return metric.meaning.format(k=metric.k)
 
 
 def _split_name(name: str, where: str) -> tuple[str, int]:
@@ -80,6 +80,6 @@ def _split_name(name: str, where: str) -> tuple[str, int]:
     return kind, int(length)
 
 
-def _build_metric(name: str, where: str) -> Any:
+def _build_metric(name: str, where: str) -> RankingMetric | CatalogMetric:
     kind, k = _split_name(name, where)
-    return load_kind("metrics", kind, where)(k=k)
+    return cast(RankingMetric | CatalogMetric, load_kind("metrics", kind, where)(k=k))

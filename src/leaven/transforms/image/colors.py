@@ -6,12 +6,13 @@ Each transform is a linear map of red, green and blue. Consecutive maps are fuse
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.catalog import Catalog
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.image import safeguards
 from leaven.transforms.image.canvas import Canvas
 from leaven.transforms.image.operator import ImageEdit, draw_between
@@ -44,6 +45,7 @@ class Brightness:
     p             probability that an image is changed
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("brightness")
     factor_range: tuple[float, float] = (0.8, 1.2)
     guard: bool = True
     p: float = 1.0
@@ -69,6 +71,7 @@ class Contrast:
     p             probability that an image is changed
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("contrast")
     factor_range: tuple[float, float] = (0.8, 1.2)
     guard: bool = False
     p: float = 1.0
@@ -95,6 +98,7 @@ class Saturation:
     p             probability that an image is changed
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("saturation")
     factor_range: tuple[float, float] = (0.7, 1.3)
     guard: bool = True
     p: float = 1.0
@@ -121,6 +125,7 @@ class Hue:
     p            probability that an image is changed
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("hue")
     angle_range: tuple[float, float] = (-18.0, 18.0)
     guard: bool = True
     p: float = 1.0

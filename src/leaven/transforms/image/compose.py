@@ -7,7 +7,7 @@ As for histories, each member draws from its own derived keys, and images that i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import Images
 from leaven.errors import SpecError
-from leaven.protocols import ImageTransform, RngKeys, Strength
+from leaven.protocols import ImageTransform, OperatorTraits, RngKeys, Strength
 from leaven.transforms.image.canvas import Canvas
 from leaven.transforms.image.colors import Brightness, Contrast
 from leaven.transforms.image.corruptions import AddImageNoise, ErasePatch
@@ -37,6 +37,7 @@ _MILD_TRANSFORMS: tuple[ImageTransform, ...] = (
 class ImageChain:
     """Apply several transforms one after the other, with fused warps and color maps."""
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("picture chain")
     transforms: tuple[ImageTransform, ...] = _MILD_TRANSFORMS
 
     def __post_init__(self) -> None:
@@ -74,6 +75,7 @@ class SomeImageTransforms:
     weights  with `count` 1: relative probabilities of the transforms; (): equal
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("some picture changes")
     transforms: tuple[ImageTransform, ...] = (CropImage(), RotateImage(), AddImageNoise(), ErasePatch())
     count: int = 1
     weights: tuple[float, ...] = ()
@@ -122,6 +124,7 @@ class FittedSomeImageTransforms:
 class MaybeImage:
     """Apply a transform to each image with probability p."""
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("maybe picture")
     transform: ImageTransform = ImageChain()
     p: float = 0.5
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.image.canvas import Canvas
 from leaven.transforms.image.geometry import build_translation
 from leaven.transforms.image.operator import ImageEdit, draw_between
@@ -27,6 +28,7 @@ class AddImageNoise:
     p            probability that an image is changed
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("noise picture")
     level_range: tuple[float, float] = (2.0, 16.0)
     law: str = "constant"
     p: float = 1.0
@@ -57,6 +59,7 @@ class BlurImage:
     p            probability that an image is changed
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("blur picture")
     sigma_range: tuple[float, float] = (0.3, 1.5)
     p: float = 1.0
 
@@ -87,6 +90,7 @@ class ErasePatch:
     Where we differ: the rectangle is entirely within the image.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("erase patch")
     share_range: tuple[float, float] = (0.02, 0.2)
     aspect_ratio_range: tuple[float, float] = (0.5, 2.0)
     fill: str = "gray"
@@ -138,6 +142,7 @@ class CompressImage:
     p              probability that an image is changed
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("jpeg picture")
     quality_range: tuple[int, int] = (20, 80)
     p: float = 1.0
 
@@ -166,6 +171,7 @@ class ResizeImage:
     p            probability that the resolution of an image is reduced
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("resize picture")
     scale_range: tuple[float, float] = (0.4, 1.0)
     size: tuple[int, int] = (0, 0)
     p: float = 1.0

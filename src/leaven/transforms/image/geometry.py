@@ -6,6 +6,7 @@ Every transform is one matrix for each image; a chain of them is one warp (`canv
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.errors import SpecError
 from leaven.kernels.image_kernels import find_object_boxes
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.image import safeguards
 from leaven.transforms.image.canvas import Canvas, Size
 from leaven.transforms.image.operator import ImageEdit, draw_between
@@ -62,6 +63,7 @@ class RotateImage:
     p            probability that an image is rotated
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("rotate picture")
     angle_range: tuple[float, float] = (-30.0, 30.0)
     fill: str = "nearest"
     fill_value: int = 255
@@ -89,6 +91,7 @@ class ShiftImage:
     fill, fill_value, p               as in `RotateImage`
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("shift picture")
     horizontal_range: tuple[float, float] = (-0.1, 0.1)
     vertical_range: tuple[float, float] = (-0.1, 0.1)
     fill: str = "nearest"
@@ -118,6 +121,7 @@ class ShearImage:
     fill, fill_value, p  as in `RotateImage`
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("shear picture")
     angle_range: tuple[float, float] = (-15.0, 15.0)
     fill: str = "nearest"
     fill_value: int = 255
@@ -146,6 +150,7 @@ class ZoomImage:
     fill, fill_value, p  as in `RotateImage`
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("zoom picture")
     factor_range: tuple[float, float] = (0.8, 1.25)
     keep_aspect_ratio: bool = True
     fill: str = "nearest"
@@ -177,6 +182,7 @@ class FlipImage:
     p         probability that an image is flipped (× strength)
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("flip picture")
     guard: bool = True
     vertical: bool = False
     p: float = 0.5
@@ -211,6 +217,7 @@ class CropImage:
     p                   probability that an image is cropped
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("crop picture")
     share_range: tuple[float, float] = (0.6, 1.0)
     aspect_ratio_range: tuple[float, float] = (0.8, 1.25)
     size: tuple[int, int] = (0, 0)

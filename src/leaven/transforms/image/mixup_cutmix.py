@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import Images, Pixels, decode_file, resize_image
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.image import safeguards
 from leaven.transforms.image.canvas import Canvas, Size
 from leaven.transforms.image.operator import ImageEdit, Reasons, apply_transform, draw_between
@@ -40,6 +41,7 @@ class ImageMixup:
     Where we differ: both images are of one category, so the label stays; the weight is drawn uniformly.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("picture mixup")
     share_range: tuple[float, float] = (0.1, 0.5)
     guard: bool = True
     p: float = 1.0
@@ -66,6 +68,7 @@ class ImageCutmix:
     p            probability that an image is changed
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("picture cutmix")
     share_range: tuple[float, float] = (0.1, 0.5)
     guard: bool = True
     p: float = 1.0

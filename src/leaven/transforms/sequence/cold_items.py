@@ -13,7 +13,7 @@ from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories, Ints, Items, compute_offsets
 from leaven.encoders.tfidf import TfIdf
 from leaven.errors import DataError
-from leaven.protocols import Encoder, RngKeys, Strength
+from leaven.protocols import Encoder, OperatorTraits, RngKeys, Strength
 from leaven.transforms.stateless import Reasons, find_short_rows
 from leaven.transforms.validation import check_count, check_share
 
@@ -38,13 +38,13 @@ class ColdItems:
     items at the cost of all others (`python -m bench.cold`): add few rows, or rows of low weight.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("cold items", weighs_rows=True, names_cold_items=True)
     encoder: Encoder = field(default_factory=TfIdf)
     max_cold_events: int = 3
     max_neighbors: int = 5
     min_similarity: float = 0.3
     p: float = 1.0
     min_events: ClassVar[int] = 2
-    weighs_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_count("cold_items.max_cold_events", self.max_cold_events, 0)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from leaven import rng
 from leaven.datasets.histories import Histories, Ints, concat_histories
 from leaven.errors import SpecError
-from leaven.protocols import FittedTransform, RngKeys, Strength, Transform
+from leaven.protocols import FittedTransform, OperatorTraits, RngKeys, Strength, Transform
 from leaven.transforms.sequence.crop import Crop
 from leaven.transforms.sequence.masking import Mask
 from leaven.transforms.sequence.reorder import Reorder
@@ -35,6 +35,7 @@ class Chain:
     [5, 4]
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("chain")
     transforms: tuple[Transform, ...] = (Crop(), Mask())
 
     def __post_init__(self) -> None:
@@ -69,6 +70,7 @@ class FittedChain:
 class SomeOf:
     """Apply `count` different transforms, drawn for each row, in the order given."""
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("some of")
     transforms: tuple[Transform, ...] = (Crop(), Mask(), Reorder())
     count: int = 2
 
@@ -111,6 +113,7 @@ class FittedSomeOf:
 class Maybe:
     """Apply a transform to each row with probability p."""
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("maybe")
     transform: Transform = Crop()  # noqa: RUF009 - frozen
     p: float = 0.5
 

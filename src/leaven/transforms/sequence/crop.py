@@ -10,7 +10,7 @@ import numpy as np
 
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories, Ints
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.sequence.time_warping import find_last_second
 from leaven.transforms.stateless import StatelessTransform
 from leaven.transforms.validation import check_choice, check_count, check_range, check_share
@@ -36,6 +36,7 @@ class Crop:
     [3, 4]
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("crop")
     keep_range: tuple[float, float] = (0.6, 0.9)
     unit: str = "share"
     keep_last: bool = False
@@ -73,6 +74,7 @@ class Truncate:
     The share of the surplus that is cut off is the strength, rounded stochastically.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("truncate")
     max_events: int = 50
     p: float = 1.0
 

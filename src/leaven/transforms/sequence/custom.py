@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories, Ints, Items
 from leaven.errors import DataError, SpecError
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.stateless import Reasons, find_short_rows
 from leaven.transforms.validation import check_count, check_share
 
@@ -37,6 +38,7 @@ def make_row_transform(function: RowFunction, min_events: int = 1, p: float = 1.
 class RowTransform:
     """Config: a function, the shortest row that it gets, and the probability that a row gets it (× strength)."""
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("row transform")
     function: RowFunction
     min_events: int = 1
     p: float = 1.0

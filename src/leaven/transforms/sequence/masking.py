@@ -9,7 +9,7 @@ import numpy as np
 
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.sequence.positions import EventSelector, check_event_choice
 from leaven.transforms.stateless import Reasons, index_same_events
 
@@ -32,6 +32,7 @@ class Mask:
     [4, 4, 3]
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("mask")
     share_range: tuple[float, float] = (0.1, 0.3)
     positions: str = "uniform"
     p: float = 1.0
@@ -81,6 +82,7 @@ class Drop:
     At least two events stay.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("drop")
     share_range: tuple[float, float] = (0.1, 0.3)
     positions: str = "uniform"
     keep_last: bool = True

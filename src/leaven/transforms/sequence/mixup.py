@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories, compute_offsets
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.sequence.positions import EventSelector, check_event_choice
 from leaven.transforms.stateless import Reasons, find_short_rows
 from leaven.transforms.validation import check_choice, check_range, check_share
@@ -40,12 +40,12 @@ class Mixup:
     Where we differ: items are mixed and not their embeddings, so that the result is data for any recommender.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("mixup", mixes_users=True)
     share_range: tuple[float, float] = (0.1, 0.3)
     donors: str = "all"
     positions: str = "uniform"
     p: float = 1.0
     min_events: ClassVar[int] = 2
-    borrows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_event_choice("mixup", self.share_range, self.positions, self.p)
@@ -70,12 +70,12 @@ class Splice:
     Donor events keep the gaps between them and come before the kept ones.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("splice", mixes_users=True)
     keep_range: tuple[float, float] = (0.5, 0.8)
     cut_at: str = "shared_item"
     donors: str = "all"
     p: float = 1.0
     min_events: ClassVar[int] = 3
-    borrows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_range("splice.keep_range", self.keep_range, 0, 1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.histories import Histories
-from leaven.protocols import FittedTransform, RngKeys, Strength, Transform
+from leaven.protocols import FittedTransform, OperatorTraits, RngKeys, Strength, Transform
 from leaven.transforms.sequence.compose import (
     FittedTransforms,
     apply_by_member,
@@ -34,6 +35,7 @@ class OneOf:
     weights  relative probabilities of the transforms; (): equal
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("one of")
     transforms: tuple[Transform, ...] = (Crop(), Mask(), Reorder())
     weights: tuple[float, ...] = ()
 
@@ -76,6 +78,7 @@ class ByLength:
     max_short_events  events up to which a history counts as short
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("by length")
     short: Transform = Insert()  # noqa: RUF009 - frozen
     long: Transform = Crop()  # noqa: RUF009 - frozen
     max_short_events: int = 5
@@ -125,6 +128,7 @@ class TrivialAugment:
     It needs no tuning: a good first plan. Where we differ: `strength` is the upper bound of the drawn strength.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("trivial")
     transforms: tuple[Transform, ...] = (Crop(), Drop(), Mask(), Reorder(), Rotate(), Substitute(), Insert())
 
     def __post_init__(self) -> None:

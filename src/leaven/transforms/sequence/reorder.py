@@ -6,12 +6,13 @@ Items and their extra columns move; the timestamps stay in place, in order.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.stateless import Reasons, find_short_rows
 from leaven.transforms.validation import check_count, check_range, check_share
 
@@ -62,6 +63,7 @@ class Reorder:
     p            probability that a row is changed
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("reorder")
     share_range: tuple[float, float] = (0.2, 0.5)
     keep_last: bool = True
     p: float = 1.0
@@ -89,6 +91,7 @@ class Reverse:
     [3, 2, 1, 4]
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("reverse")
     share_range: tuple[float, float] = (1.0, 1.0)
     keep_last: bool = True
     p: float = 1.0
@@ -120,6 +123,7 @@ class Rotate:
     [3, 4, 1, 2, 5]
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("rotate")
     share_range: tuple[float, float] = (1.0, 1.0)
     amount_range: tuple[float, float] = (0.1, 0.5)
     keep_last: bool = True
@@ -149,6 +153,7 @@ class Swap:
     keep_last     the last event stays in place
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("swap")
     share_range: tuple[float, float] = (0.1, 0.3)
     max_distance: int = 1
     keep_last: bool = True

@@ -9,7 +9,7 @@ import numpy as np
 
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories, compute_offsets
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.stateless import Reasons, StatelessTransform, find_short_rows
 from leaven.transforms.validation import check_choice, check_count, check_range, check_share
 
@@ -18,7 +18,7 @@ from leaven.transforms.validation import check_choice, check_count, check_range,
 class Repeat:
     """Leave each row unchanged: a step with copies then yields duplicated rows."""
 
-    copies_rows: ClassVar[bool] = True  # an unchanged row is no failure
+    traits: ClassVar[OperatorTraits] = OperatorTraits("repeat", copies_rows=True)
     min_events: ClassVar[int] = 0
 
     def fit(self, train: Histories) -> StatelessTransform:
@@ -48,6 +48,7 @@ class RepeatPad:
     [1, 2, 3, 1, 2]
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("repeat pad")
     max_events: int = 50
     share_range: tuple[float, float] = (1.0, 1.0)
     add_separator: bool = True
@@ -116,6 +117,7 @@ class Resample:
     ([1, 2, 2, 3, 3], [0, 5, 10, 15, 20])
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("resample")
     size_range: tuple[float, float] = (0.5, 1.5)
     unit: str = "share"
     p: float = 1.0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories, Ints, Items
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.sequence.candidates import CANDIDATE_SOURCES, CandidatePools
 from leaven.transforms.sequence.neighbor_table import NeighborTableConfig
 from leaven.transforms.sequence.positions import NO_EVENT_REASON, EventSelector, check_event_choice
@@ -39,6 +39,7 @@ class Substitute:
     without a candidate are not drawn.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("substitute")
     share_range: tuple[float, float] = (0.1, 0.3)
     source: str = "similar"
     positions: str = "uniform"
@@ -66,6 +67,7 @@ class Insert:
     last.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("insert")
     share_range: tuple[float, float] = (0.1, 0.3)
     source: str = "similar"
     positions: str = "uniform"

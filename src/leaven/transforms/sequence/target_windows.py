@@ -16,7 +16,7 @@ import numpy.typing as npt
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.sequence.crop import slice_rows
 from leaven.transforms.sequence.positions import count_item_events
 from leaven.transforms.sequence.windows import Windows
@@ -36,6 +36,7 @@ class TargetWindow:
     p                    probability that a row is cut (× strength)
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("target window")
     popularity_exponent: float = -0.5
     max_events: int = 50
     p: float = 1.0

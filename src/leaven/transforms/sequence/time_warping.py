@@ -15,7 +15,7 @@ import numpy as np
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.stateless import Reasons, find_short_rows, index_same_events
 from leaven.transforms.validation import check_choice, check_count, check_range, check_share
 
@@ -38,6 +38,7 @@ class Scale:
     [70, 90, 130]
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("scale", needs_times=True)
     factor_range: tuple[float, float] = (0.5, 2.0)
     anchor: str = "last"
     p: float = 1.0
@@ -68,6 +69,7 @@ class Warp:
     never runs backwards.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("warp", needs_times=True)
     speed_range: tuple[float, float] = (0.5, 2.0)
     knots: int = 4
     p: float = 1.0
@@ -93,6 +95,7 @@ class Jitter:
     p              probability that a row is changed
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("jitter")
     seconds_range: tuple[float, float] = (0.0, 6 * 3600.0)
     p: float = 1.0
     min_events: ClassVar[int] = 1
@@ -114,6 +117,7 @@ class Shift:
     p              probability that a row is changed
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("shift")
     seconds_range: tuple[float, float] = (-7.0 * DAY_SECONDS, 7.0 * DAY_SECONDS)
     p: float = 1.0
     min_events: ClassVar[int] = 1

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.histories import Histories, Ints
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.sequence.crop import slice_rows
 from leaven.transforms.stateless import StatelessTransform
 from leaven.transforms.validation import check_choice, check_count, check_share
@@ -43,6 +43,7 @@ class Windows:
     ([[1, 2], [1, 2, 3]], [1, 1])
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("windows")
     rule: str = "prefix"
     max_events: int = 50
     stride: int = 1

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError, suggest_name
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import FittedTabularTransform, OperatorTraits, RngKeys, Strength
 from leaven.transforms.tabular.column_selection import draw_cells, draw_column_uniform, replace_cells, resolve_columns
 
 
@@ -24,10 +24,10 @@ class SwapNoise:
     same_label  take the cells of rows with the same label
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("swap noise", mixes_users=True)
     share: float = 0.1
     columns: tuple[str, ...] = ()
     same_label: bool = True
-    borrows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
@@ -41,7 +41,7 @@ class SwapNoise:
 
 
 @dataclass(frozen=True, eq=False)
-class FittedSwapNoise:
+class FittedSwapNoise(FittedTabularTransform):
     """Swaps cells with the training rows, sorted by row id."""
 
     config: SwapNoise
@@ -85,6 +85,7 @@ class FeatureMask:
     columns  numeric or categorical columns; (): all
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("feature mask")
     share: float = 0.1
     columns: tuple[str, ...] = ()
 
@@ -100,7 +101,7 @@ class FeatureMask:
 
 
 @dataclass(frozen=True, eq=False)
-class FittedFeatureMask:
+class FittedFeatureMask(FittedTabularTransform):
     """Masks cells."""
 
     config: FeatureMask
@@ -132,6 +133,7 @@ class RollUp:
     Raises DataError for a cycle of parents.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("roll up")
     column: str = ""
     parents: Mapping[str, str] = field(default_factory=dict)
     max_levels: int = 1
@@ -160,7 +162,7 @@ class RollUp:
 
 
 @dataclass(frozen=True, eq=False)
-class FittedRollUp:
+class FittedRollUp(FittedTabularTransform):
     """Rolls values up."""
 
     config: RollUp

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import FittedTabularTransform, OperatorTraits, RngKeys, Strength
 from leaven.transforms.tabular.column_selection import draw_cells, draw_column_uniform, replace_cells, resolve_columns
 
 Numbers = npt.NDArray[np.float64]
@@ -35,6 +36,7 @@ class NumericNoise:
     True
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("numeric noise")
     alpha: float = 0.1
     columns: tuple[str, ...] = ()
     log_columns: tuple[str, ...] = ()
@@ -75,7 +77,7 @@ def _measure_column(cells: Numbers, is_log: bool) -> _ColumnStatistics | None:
 
 
 @dataclass(frozen=True, eq=False)
-class FittedNumericNoise:
+class FittedNumericNoise(FittedTabularTransform):
     """Adds noise by the statistics of the training columns."""
 
     config: NumericNoise
@@ -122,6 +124,7 @@ class QuantileJitter:
     Every new value is a training value; missing cells stay missing.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("quantile jitter")
     width: float = 0.05
     columns: tuple[str, ...] = ()
     share: float = 0.5
@@ -139,7 +142,7 @@ class QuantileJitter:
 
 
 @dataclass(frozen=True, eq=False)
-class FittedQuantileJitter:
+class FittedQuantileJitter(FittedTabularTransform):
     """sorted_values: column -> its training values, ascending."""
 
     config: QuantileJitter

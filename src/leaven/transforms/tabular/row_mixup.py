@@ -9,7 +9,7 @@ import numpy as np
 
 from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import FittedTabularTransform, OperatorTraits, RngKeys, Strength
 from leaven.transforms.tabular.column_selection import draw_column_uniform
 
 
@@ -25,9 +25,9 @@ class RowMixup:
     the row twice, with split weight.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("row mixup", mixes_users=True)
     alpha: float = 0.3
     method: Literal["blend", "cut"] = "blend"
-    borrows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < np.inf or self.method not in ("blend", "cut"):
@@ -39,7 +39,7 @@ class RowMixup:
 
 
 @dataclass(frozen=True, eq=False)
-class FittedRowMixup:
+class FittedRowMixup(FittedTabularTransform):
     """Mixes rows with the training rows, sorted by row id."""
 
     config: RowMixup

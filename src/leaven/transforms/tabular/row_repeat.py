@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from leaven.datasets.samples import Samples
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import FittedTabularTransform, OperatorTraits, RngKeys, Strength
 
 
 @dataclass(frozen=True)
 class RepeatRows:
     """Leave each row unchanged: a step with copies then yields duplicated rows."""
 
-    copies_rows: ClassVar[bool] = True  # an unchanged row is no failure
+    traits: ClassVar[OperatorTraits] = OperatorTraits("repeat rows", copies_rows=True)
 
     def fit(self, train: Samples) -> FittedRepeatRows:
         """Learns nothing."""
@@ -21,7 +21,7 @@ class RepeatRows:
 
 
 @dataclass(frozen=True)
-class FittedRepeatRows:
+class FittedRepeatRows(FittedTabularTransform):
     """Returns rows unchanged."""
 
     def __call__(self, rows: Samples, keys: RngKeys, strength: Strength) -> Samples:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.text.token_sampling import Reasons, check_text_edit, compile_phrases
 from leaven.transforms.validation import check_count
 
@@ -30,6 +31,7 @@ class ShuffleFields:
     Fields are the joined columns, and the parts of a text between bars, line ends, semicolons or commas.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("shuffle fields")
     keep_first: bool = False
     p: float = 1.0
     protect: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ class DropFields:
     protect      phrases whose fields stay, in addition to the catalog's brands
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("drop fields")
     share_range: tuple[float, float] = (0.2, 0.5)
     keep_first: bool = True
     p: float = 1.0

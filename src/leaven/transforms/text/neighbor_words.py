@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from leaven.datasets.catalog import Catalog
+from leaven.protocols import OperatorTraits
 from leaven.transforms.text import distributional_similarity
 from leaven.transforms.text.lexicon import Lexicon
 from leaven.transforms.text.protected_spans import TextReader
@@ -28,6 +30,7 @@ class NeighborWords:
     texts stay unchanged (counted).
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("neighbour words")
     share_range: tuple[float, float] = (0.2, 0.5)
     p: float = 1.0
     min_texts: int = 5

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from leaven.datasets.catalog import Catalog
+from leaven.protocols import OperatorTraits
 from leaven.transforms.text import distributional_similarity, wordnet
 from leaven.transforms.text import lexicon as lexicons
 from leaven.transforms.text.lexicon import Lexicon
@@ -39,6 +41,7 @@ class Synonyms:
     protect             words and phrases that are never replaced, in addition to brands and patterns
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("synonyms")
     sources: tuple[str, ...] = ("user", "lexicon", "wordnet", "cilin")
     share_range: tuple[float, float] = (0.3, 0.7)
     p: float = 1.0

@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
+from typing import ClassVar
 
 import numpy as np
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.errors import SpecError, suggest_name
-from leaven.protocols import RngKeys, Strength
+from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.tokenization import has_han, tokenize_text
 from leaven.transforms.text.lexicon import Lexicon
 from leaven.transforms.text.token_sampling import Reasons, check_text_edit, compile_phrases
@@ -58,6 +59,7 @@ class Template:
     from the text itself. No other facts are added.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("template")
     english: tuple[str, ...] = _ENGLISH
     chinese: tuple[str, ...] = _CHINESE
     p: float = 1.0

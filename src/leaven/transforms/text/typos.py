@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from typing import ClassVar
 
 from leaven.datasets.catalog import Catalog
+from leaven.protocols import OperatorTraits
 from leaven.tokenization import TokenizedTexts, has_han
 from leaven.transforms.text.protected_spans import TextReader
 from leaven.transforms.text.token_sampling import WordEdit, WordSelection, check_text_edit, has_options
@@ -35,6 +37,7 @@ class Misspell:
     The keys are those of a QWERTY keyboard; the Chinese table is a small one of our own (`characters.tsv`).
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("misspell")
     typo_kinds: tuple[str, ...] = TYPO_KINDS
     share_range: tuple[float, float] = (0.1, 0.3)
     min_letters: int = 4

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from leaven.datasets.catalog import Catalog
+from leaven.protocols import OperatorTraits
 from leaven.transforms.text.token_sampling import (
     SpanEdit,
     Spans,
@@ -85,6 +87,7 @@ class Units:
     The number stays: no quantity is converted. Chinese names are used where the text is Chinese.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("units")
     rename_units: bool = True
     share_range: tuple[float, float] = (1.0, 1.0)
     p: float = 1.0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from leaven.datasets.catalog import Catalog
+from leaven.protocols import OperatorTraits
 from leaven.tokenization import TokenizedTexts, has_han
 from leaven.transforms.text import distributional_similarity
 from leaven.transforms.text.lexicon import Lexicon
@@ -35,6 +37,7 @@ class DeleteWords:
     at least one word stays.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("delete words")
     share_range: tuple[float, float] = (0.1, 0.3)
     p: float = 1.0
     protect: tuple[str, ...] = ()
@@ -101,6 +104,7 @@ class SwapWords:
     moves across a protected span.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("swap words")
     share_range: tuple[float, float] = (0.1, 0.3)
     p: float = 1.0
     protect: tuple[str, ...] = ()
@@ -158,6 +162,7 @@ class InsertWords:
     section 2), which inserts synonyms at random positions.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("insert words")
     source: str = "related"
     share_range: tuple[float, float] = (0.1, 0.3)
     p: float = 1.0
@@ -202,6 +207,7 @@ class ReplaceWords:
     Chinese words. Without a catalog the words come from our lexicon.
     """
 
+    traits: ClassVar[OperatorTraits] = OperatorTraits("replace words")
     share_range: tuple[float, float] = (0.1, 0.2)
     p: float = 1.0
     max_words: int = 1_000
