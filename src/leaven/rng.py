@@ -50,10 +50,14 @@ def derive_row_keys(step_key: int, row_ids: RngKeys, copy: int = 0, epoch: int =
 
     `row_ids` are row ids (`Histories.row_ids`), so that keys depend on no order, shard or batch.
     """
+    return mix_bits(row_ids.astype(np.uint64) ^ derive_copy_states(step_key, np.array([copy]), epoch)[0])
+
+
+def derive_copy_states(step_key: int, copies: npt.NDArray[np.int64], epoch: int = 0) -> RngKeys:
+    """uint64 (copies,): for each copy the state that its row keys derive from, for one step and epoch."""
     with np.errstate(over="ignore"):
-        state = np.uint64(step_key) + _GOLDEN * np.uint64(copy + 1)
-        state = mix_bits(np.array([state], np.uint64))[0] + _GOLDEN * np.uint64(epoch + 1)
-        return mix_bits(row_ids.astype(np.uint64) ^ mix_bits(np.array([state], np.uint64))[0])
+        states = np.uint64(step_key) + _GOLDEN * (copies + 1).astype(np.uint64)
+        return mix_bits(mix_bits(states) + _GOLDEN * np.uint64(epoch + 1))
 
 
 def draw_bits(keys: RngKeys, draw: int) -> RngKeys:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -88,3 +89,90 @@ def _clip_rows(begin: int, end: int, targets: Counts, old: Ints, new: Ints, clip
         limit = max(new[row + 1] - new[row] - 1, 0)
         is_all = targets[row] >= old[row + 1] - old[row] - 1
         clipped[row] = limit if is_all else min(targets[row], limit)
+
+
+class RaggedEvents(NamedTuple):
+    """Events in ragged rows. starts int64 (rows + 1,); source int64 (events,) or empty: the old index of each event."""
+
+    starts: Ints
+    items: Items
+    times: Ints
+    source: Ints
+
+
+def gather_segments(
+    items: Items,
+    times: Ints,
+    firsts: Ints,
+    lengths: Ints,
+    with_source: bool = False,
+    segment_ends: Sequence[tuple[int, int]] | None = None,
+) -> RaggedEvents:
+    """Rows of segments: row r has the lengths[r] events from event firsts[r] on.
+
+    segment_ends: as in `compute_segment_offsets`. Without `with_source` the result has no `source`.
+    """
+    starts = compute_segment_offsets(lengths, segment_ends)
+    n_events = int(starts[-1])
+    new_items, new_times = allocate_array(n_events, np.int32), allocate_array(n_events, np.int64)
+    source: Ints = allocate_array(n_events if with_source else 0, np.int64)
+    read = (freeze_array(array) for array in (items, times, firsts, lengths))
+    run_over_rows(copy_segments, len(lengths), *read, starts, new_items, new_times, source)
+    return RaggedEvents(starts, new_items, new_times, source)
+
+
+@njit(cache=True, nogil=True)
+def copy_segments(
+    begin: int,
+    end: int,
+    items: npt.NDArray[np.int32],
+    times: Ints,
+    firsts: Ints,
+    lengths: Ints,
+    starts: Ints,
+    new_items: npt.NDArray[np.int32],
+    new_times: Ints,
+    source: Ints,
+) -> None:
+    """Copies lengths[r] events from firsts[r] on into new row r and sets starts int64 (new rows + 1,) after `begin`.
+
+    An empty `source` is not written.
+    """
+    for row in range(begin, end):
+        starts[row + 1] = starts[row] + lengths[row]
+        shift = firsts[row] - starts[row]
+        for event in range(starts[row], starts[row + 1]):
+            new_items[event] = items[event + shift]
+            new_times[event] = times[event + shift]
+        if len(source) > 0:
+            for event in range(starts[row], starts[row + 1]):
+                source[event] = event + shift
+
+
+def find_equal_rows(left: RaggedEvents, right: RaggedEvents) -> npt.NDArray[np.bool_]:
+    """bool (rows,): whether each row has the same items and times in both, which have equally many rows."""
+    equal = np.empty(len(left.starts) - 1, np.bool_)
+    read = (freeze_array(array) for side in (left, right) for array in (side.starts, side.items, side.times))
+    run_over_rows(_compare_rows, len(equal), *read, equal)
+    return equal
+
+
+@njit(cache=True, nogil=True)
+def _compare_rows(
+    begin: int,
+    end: int,
+    starts: Ints,
+    items: Items,
+    times: Ints,
+    other_starts: Ints,
+    other_items: Items,
+    other_times: Ints,
+    equal: npt.NDArray[np.bool_],
+) -> None:
+    for row in range(begin, end):
+        shift = other_starts[row] - starts[row]
+        equal[row] = other_starts[row + 1] - starts[row + 1] == shift
+        event = starts[row]
+        while equal[row] and event < starts[row + 1]:
+            equal[row] = items[event] == other_items[event + shift] and times[event] == other_times[event + shift]
+            event += 1

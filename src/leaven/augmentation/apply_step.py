@@ -14,6 +14,7 @@ from leaven.augmentation.conditional_sampling import NO_MATCH
 from leaven.augmentation.step_fitting import FittedStep
 from leaven.datasets.histories import NO_PARENT
 from leaven.errors import GateError
+from leaven.kernels.keyed_rng import derive_copy_keys
 from leaven.protocols import Rows, get_traits
 
 Mask = npt.NDArray[np.bool_]
@@ -44,8 +45,8 @@ def append_rows(
     index = np.repeat(np.arange(len(source)), copies)
     copy = np.arange(len(index)) - np.repeat(np.cumsum(copies) - copies, copies)
     like = source.take(index)
-    keys = _derive_copy_keys(fitted.key, like.row_ids, copy, epoch)
-    row_ids = _derive_copy_keys(rng.derive_key(fitted.key, "name"), like.row_ids, copy, epoch)
+    keys = derive_copy_keys(fitted.key, like.row_ids, copy, epoch)
+    row_ids = derive_copy_keys(rng.derive_key(fitted.key, "name"), like.row_ids, copy, epoch)
     new, unchanged = _transform(fitted, replace(like, row_ids=row_ids), keys, _broadcast(strength, len(source))[index])
     refused = {NO_MATCH: len(like) - len(new)} if fitted.generator is not None and len(new) < len(like) else {}
     accepted, rejected = _filter_rows(fitted, _add_lineage(fitted, like, row_ids, new))
@@ -135,15 +136,6 @@ def _count_unchanged(fitted: FittedStep, like: Any, same: Mask) -> dict[str, int
     return counts | ({_UNCHANGED_DRAW: int(left.sum())} if left.any() else {})
 
 
-def _derive_copy_keys(key: int, rows: rng.RngKeys, copies: npt.NDArray[np.int64], epoch: int) -> rng.RngKeys:
-    """uint64 (rows,): key of each row's draws. copies int64 (rows,): index of the copy, from 0."""
-    keys = np.empty(len(rows), np.uint64)
-    for copy in range(int(copies.max()) + 1 if len(copies) else 0):
-        of_copy = copies == copy
-        keys[of_copy] = rng.derive_row_keys(key, rows[of_copy], copy, epoch)
-    return keys
-
-
 def _add_lineage(fitted: FittedStep, like: Any, row_ids: rng.RngKeys, new: Any) -> Any:
     """New rows with their own ids, the source row's parent, the step as origin, and its weight."""
     parents = like.parents
@@ -164,7 +156,7 @@ def _derive_part_keys(key: int, row_ids: rng.RngKeys, source: npt.NDArray[np.int
     """uint64 (new rows,): ids of rows of which several come from one row. source: index of that row."""
     first = np.flatnonzero(np.concatenate([[True], source[1:] != source[:-1]])) if len(source) else source
     part = np.arange(len(source)) - np.repeat(first, np.diff(np.append(first, len(source))))
-    return _derive_copy_keys(rng.derive_key(key, "part"), row_ids[source], part, 0)
+    return derive_copy_keys(rng.derive_key(key, "part"), row_ids[source], part, 0)
 
 
 def _find_sources(row_ids: rng.RngKeys, new: rng.RngKeys) -> npt.NDArray[np.int64]:

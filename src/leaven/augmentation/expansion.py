@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -51,7 +51,7 @@ class Expansion:
     """Result of expanding one plan.
 
     steps   facts of each step in order, JSON-able
-    parts   the real (or in-place changed) rows, then the rows of each appending step
+    parts   the real (or in-place changed) rows, then the rows of each appending step, in one or more parts
     fitted  step number -> step that was fitted here on the training rows alone; steps whose files existed are absent
     """
 
@@ -173,7 +173,7 @@ class ExpansionWriter:
     def _run_steps(self) -> Expansion:
         real = _RealRows(self.train, self.folder, count_workers(self.engine), self.on_progress)
         try:
-            current, added = real.source, dict[str, RowSource]()
+            current, added = real.source, dict[str, Sequence[RowSource]]()
             facts, fitted = list[dict[str, Any]](), dict[int, FittedStep]()
             for number, step in enumerate(self.plan.named_steps, 1):
                 if not _makes_rows(step):
@@ -192,13 +192,13 @@ class ExpansionWriter:
                 facts.append(fact)
                 rows = self._collect(work, blocks)
                 if step.mode == "in_place":
-                    current = rows
+                    current = cast(RowSource, _join(rows))
                 else:
                     added[step.display_name] = rows
             real.wait()
         finally:
             real.close()
-        return Expansion(facts, [current, *added.values()], fitted)
+        return Expansion(facts, [current, *chain.from_iterable(added.values())], fitted)
 
     def _fit(self, work: _StepWork) -> _StepWork:
         """The step with its fitted operator and counts of copies.
@@ -230,11 +230,11 @@ class ExpansionWriter:
             self.on_progress(len(results), n_blocks, words)
         return results
 
-    def _collect(self, work: _StepWork, blocks: Sequence[_Block]) -> RowSource:
-        """Rows of all blocks of a step, in memory or in their files."""
+    def _collect(self, work: _StepWork, blocks: Sequence[_Block]) -> Sequence[RowSource]:
+        """Rows of all blocks of a step, in memory block by block, or in their files."""
         if work.folder is not None:
-            return RowFiles(self.train.slice(0, 0), tuple(work.list_paths()))
-        return cast(RowSource, _join([block.rows for block in blocks]))
+            return [RowFiles(self.train.slice(0, 0), tuple(work.list_paths()))]
+        return [block.rows for block in blocks]
 
 
 class _RealRows:
@@ -361,18 +361,18 @@ def _reads_other_rows(source: RowSource, train: Rows) -> bool:
     return source.in_memory is None if isinstance(source, RowFiles) else source is not train
 
 
-def _select_source(plan: Plan, number: int, current: RowSource, added: Mapping[str, RowSource]) -> RowSource:
+def _select_source(plan: Plan, number: int, current: RowSource, added: Mapping[str, Sequence[RowSource]]) -> RowSource:
     """The rows that a step reads; an in-place step always reads the current ones."""
     step = plan.named_steps[number - 1]
     reads = "real" if step.mode == "in_place" else plan.get_input(step)
     if reads == "real":
         return current
     if reads == "previous":
-        return cast(RowSource, _join([current, *added.values()]))
+        return cast(RowSource, _join([current, *chain.from_iterable(added.values())]))
     if reads not in added:
         fix = "run that step once in mode add, or read the real rows"
         raise SpecError(f"step {step.display_name!r}, input", "a step that adds rows once", repr(reads), fix)
-    return added[reads]
+    return cast(RowSource, _join(added[reads]))
 
 
 def count_blocks(n_rows: int) -> int:

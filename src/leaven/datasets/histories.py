@@ -166,8 +166,13 @@ class Histories:
 
     def take(self, rows: npt.ArrayLike) -> Histories:
         """The rows at these indices (int), in that order, or where this mask (bool) is true."""
-        index, starts, source = _select_segments(self.starts, rows)
-        return self.replace_events(starts, self.items[source], self.times[source], source, index)
+        from leaven.arrays.ragged import gather_segments
+
+        given = np.asarray(rows)
+        index = np.flatnonzero(given) if given.dtype == bool else given.astype(np.int64)
+        firsts = self.starts[:-1][index]
+        new = gather_segments(self.items, self.times, firsts, self.starts[1:][index] - firsts, bool(self.extra))
+        return self.replace_events(new.starts, new.items, new.times, new.source, index)
 
     def replace_events(
         self,
@@ -208,16 +213,10 @@ class Histories:
 
     def equal_rows(self, other: Histories) -> npt.NDArray[np.bool_]:
         """bool (rows,): whether each row has the same events in both. Both have equally many rows."""
-        equal = np.asarray(self.lengths == other.lengths, bool)
-        index = np.flatnonzero(equal & (self.lengths > 0))
-        if not len(index):
-            return equal
-        left, right = (self, other) if len(index) == len(self) else (self.take(index), other.take(index))
-        differ = left.items != right.items
-        if left.times is not right.times:
-            differ |= left.times != right.times
-        equal[index] = ~np.logical_or.reduceat(differ, left.starts[:-1] - left.starts[0])
-        return equal
+        from leaven.arrays.ragged import RaggedEvents, find_equal_rows
+
+        none = np.zeros(0, np.int64)
+        return find_equal_rows(*(RaggedEvents(one.starts, one.items, one.times, none) for one in (self, other)))
 
     def read_files(self, *paths: str | Path) -> Histories:
         """Rows of these files, with the same catalog and names."""

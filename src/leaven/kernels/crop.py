@@ -86,31 +86,3 @@ def draw_segments(
         lengths[row] = length
         total += length - n
     return end, total
-
-
-@njit(cache=True, nogil=True)
-def copy_segments(
-    begin: int,
-    end: int,
-    items: npt.NDArray[np.int32],
-    times: Ints,
-    firsts: Ints,
-    lengths: Ints,
-    starts: Ints,
-    new_items: npt.NDArray[np.int32],
-    new_times: Ints,
-    source: Ints,
-) -> None:
-    """Copies lengths[r] events from firsts[r] on into new row r and sets starts int64 (new rows + 1,) after `begin`.
-
-    An empty `source` is not written.
-    """
-    for row in range(begin, end):
-        starts[row + 1] = starts[row] + lengths[row]
-        shift = firsts[row] - starts[row]
-        for event in range(starts[row], starts[row + 1]):
-            new_items[event] = items[event + shift]
-            new_times[event] = times[event + shift]
-        if len(source) > 0:
-            for event in range(starts[row], starts[row + 1]):
-                source[event] = event + shift

@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from leaven.arrays.parallel import freeze_array, run_over_rows
+from leaven.rng import derive_copy_states
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
@@ -42,21 +45,36 @@ def draw_uniforms(keys: npt.NDArray[np.uint64], draws: npt.NDArray[np.int64]) ->
     return values
 
 
-@njit(cache=True, nogil=True)
 def derive_copy_keys(
-    row_ids: npt.NDArray[np.uint64], copies: npt.NDArray[np.int32], states: npt.NDArray[np.uint64]
+    step_key: int, row_ids: npt.NDArray[np.uint64], copies: npt.NDArray[np.int64], epoch: int
 ) -> npt.NDArray[np.uint64]:
-    """uint64 (sum of copies,): the keys of all copies of each row, in the order of the rows.
+    """uint64 (rows,): the key of each row for one step and epoch; copies int64 (rows,): its copy, from 0.
 
-    states  uint64 (copies.max(),): the state of each copy's step key (`leaven.rng.derive_copy_states`)
+    The same as `leaven.rng.derive_row_keys` for each copy, in one pass.
+
+    >>> from leaven.rng import derive_row_keys
+    >>> derive_copy_keys(7, np.array([5, 5], np.uint64), np.array([0, 1]), epoch=2)[1] == derive_row_keys(
+    ...     7, np.array([5], np.uint64), copy=1, epoch=2
+    ... )[0]
+    np.True_
     """
-    keys = np.empty(copies.sum(), np.uint64)
-    at = 0
-    for row in range(len(row_ids)):
-        for copy in range(copies[row]):
-            z = row_ids[row] ^ states[copy]
-            z = (z ^ (z >> np.uint64(30))) * _MIX_1
-            z = (z ^ (z >> np.uint64(27))) * _MIX_2
-            keys[at] = z ^ (z >> np.uint64(31))
-            at += 1
+    keys = np.empty(len(row_ids), np.uint64)
+    states = derive_copy_states(step_key, np.arange(int(copies.max(initial=-1)) + 1), epoch)
+    run_over_rows(_mix_states, len(keys), freeze_array(row_ids), freeze_array(copies), states, keys)
     return keys
+
+
+@njit(cache=True, nogil=True)
+def _mix_states(
+    begin: int,
+    end: int,
+    row_ids: npt.NDArray[np.uint64],
+    copies: npt.NDArray[np.int64],
+    states: npt.NDArray[np.uint64],
+    keys: npt.NDArray[np.uint64],
+) -> None:
+    for row in range(begin, end):
+        z = row_ids[row] ^ states[copies[row]]
+        z = (z ^ (z >> np.uint64(30))) * _MIX_1
+        z = (z ^ (z >> np.uint64(27))) * _MIX_2
+        keys[row] = z ^ (z >> np.uint64(31))

@@ -12,8 +12,8 @@ from leaven.errors import SpecError
 class OperatorTraits:
     """Constant facts of a transform or generator class; `tests/contracts` compares them with its behavior.
 
-    rng_name              name of its steps, from which their random draws derive. It is part of the results, so it stays
-                          when the class or its kind is renamed
+    rng_name              name of its steps, from which their random draws derive. It is part of the results, so it
+                          stays when the class or its kind is renamed
     role                  "transform": changes given rows, texts or images, `fit(train)`; "generator": creates new
                           ones, `fit(train, key)`
     copies_rows           only copies rows: an unchanged row is no failure, and previews leave its steps out
@@ -58,8 +58,9 @@ def get_traits(operator: object) -> OperatorTraits:
 
     Raises SpecError that says what to write for a class without them.
     """
-    if isinstance(operator, Operator) and isinstance(operator.traits, OperatorTraits):
-        return operator.traits
+    traits = operator.traits if hasattr(operator, "traits") else None
+    if isinstance(traits, OperatorTraits):
+        return traits
     name = type(operator).__name__
     raise SpecError(
         f"operator {name}",

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from tests.unit.kernels.batches import empty_ints, small_batch
 
-from leaven.kernels.crop import EVENTS, SECONDS, SHARE, copy_segments, draw_segments
+from leaven.arrays.ragged import copy_segments
+from leaven.kernels.crop import EVENTS, SECONDS, SHARE, draw_segments
 
 ROW = list(range(1, 9))
 

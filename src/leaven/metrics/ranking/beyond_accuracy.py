@@ -84,6 +84,7 @@ class TailShare:
 
     k: int = 10
     head_share: float = 0.2
+    of_catalog: ClassVar[bool] = False
     meaning: ClassVar[str] = "The share of the {k} listed items that are not among the most popular fifth of the items."
 
     def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:

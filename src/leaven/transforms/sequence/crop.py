@@ -113,14 +113,7 @@ def slice_rows(
     firsts, lengths int64 (new rows,); index int64 (new rows,): the source row of each, None when row i comes from row
     i. ends: as in `begun`, where they are known.
     """
-    from leaven.arrays.parallel import freeze_array, run_over_rows
-    from leaven.arrays.ragged import compute_segment_offsets
-    from leaven.kernels.batch import allocate_source
-    from leaven.kernels.crop import copy_segments
+    from leaven.arrays.ragged import gather_segments
 
-    starts = compute_segment_offsets(lengths, ends)
-    items, times = allocate_array(starts[-1], np.int32), allocate_array(starts[-1], np.int64)
-    source = allocate_source(rows, int(starts[-1]))
-    old_items, old_times, firsts, lengths = (freeze_array(array) for array in (rows.items, rows.times, firsts, lengths))
-    run_over_rows(copy_segments, len(lengths), old_items, old_times, firsts, lengths, starts, items, times, source)
-    return rows.replace_events(starts, items, times, source, index)
+    new = gather_segments(rows.items, rows.times, firsts, lengths, bool(rows.extra), ends)
+    return rows.replace_events(new.starts, new.items, new.times, new.source, index)
