@@ -258,7 +258,9 @@ FAMILIES: dict[str, dict[str, str]] = {
     },
     "recipes": {
         "fusion": "leaven.plan_search.recipes.rank_fusion:FusionRecipe",
-        "recent_popularity": "leaven.plan_search.recipes.recent_popularity:RecentPopularityRecipe",
+        "recent_popularity": "leaven.plan_search.recipes.model_settings:RecentPopularityRecipe",
+        "age_weights": "leaven.plan_search.recipes.model_settings:AgeWeightsRecipe",
+        "input_dropout": "leaven.plan_search.recipes.model_settings:InputDropoutRecipe",
         "subset_drop": "leaven.plan_search.recipes.history_noise:SubsetDropRecipe",
         "light_crop": "leaven.plan_search.recipes.history_noise:LightCropRecipe",
         "filtered_generator": "leaven.plan_search.recipes.history_noise:FilteredGeneratorRecipe",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+from leaven.augmentation import Plan
 from leaven.errors import SpecError
-from leaven.plan_search.candidates import Candidate
+from leaven.plan_search.candidates import Candidate, NumberRange
 from leaven.plan_search.search_profile import SearchProfile
-from leaven.registry import create_config, list_kinds
+from leaven.protocols import Recommender
+from leaven.registry import create_config, find_kind, list_kinds
 
 
 @dataclass(frozen=True)
@@ -75,3 +77,25 @@ def choose_recipes(context: RecipeContext, kinds: Sequence[str] = ()) -> RecipeC
         if reason or not proposed:
             left_out[kind] = reason or "no candidate for this recommender"
     return RecipeChoice(candidates, left_out)
+
+
+def propose(
+    recipe: Recipe,
+    label: str,
+    make: Callable[[Mapping[str, float]], tuple[Recommender, Plan]],
+    start: Mapping[str, float],
+    space: Mapping[str, NumberRange],
+) -> Candidate:
+    """A candidate whose numeric settings a search tunes.
+
+    label  its name, with the settings as format fields: "half-life {half_life_days:.3g} days"
+    make   settings -> recommender and plan
+    start  the settings of the first candidate
+    """
+
+    def build(settings: Mapping[str, float]) -> Candidate:
+        recommender, plan = make(settings)
+        name, kind = label.format(**settings), find_kind("recipes", recipe)
+        return Candidate(name, recommender, plan, kind, recipe.expects, recipe.evidence, space, build)
+
+    return build(start)

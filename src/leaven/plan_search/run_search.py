@@ -29,7 +29,7 @@ from leaven.registry import create_config, find_kind
 from leaven.run_folder import RunFolder, create_run, write_json, write_text
 from leaven.splits.log_splits import Split
 
-RIVALS = ("popularity", "recent_popularity", "item_knn", "ease", "time_linear", "ials")
+RIVALS = ("popularity", "recent_popularity", "item_knn", "ease", "sparse_linear", "time_linear", "ials")
 """Kinds of the cheap recommenders that always run, where they are installed and fit the catalog."""
 BEST_FILE, RESULT_FILE, PAGE_FILE = "best.toml", "auto.json", "auto.html"
 TEST_SHARE = 0.1
