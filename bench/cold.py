@@ -27,7 +27,7 @@ from leaven.filters.copies import CopyFilter
 from leaven.ingest import CatalogSource, build_histories, read_catalog, read_events
 from leaven.ingest.source_config import LogSource
 from leaven.metrics.ranking.list_metrics import Ndcg, Recall
-from leaven.metrics.ranking.segments import label_by_count
+from leaven.metrics.segments import label_by_count
 from leaven.protocols import FittedRecommender, RankedItems, TrainingContext
 from leaven.recommenders.multimodal import Multimodal
 from leaven.recommenders.transformer import Transformer

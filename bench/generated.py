@@ -30,7 +30,7 @@ from leaven.generators.sequence.vae import Vae
 from leaven.ingest import build_histories, read_events
 from leaven.kernels.ngram_hashes import hash_ngrams
 from leaven.metrics.ranking.beyond_accuracy import compute_gini
-from leaven.metrics.synthetic import coverage_estimators
+from leaven.metrics.synthetic import diversity_metrics
 from leaven.simulator import simulate_first_order, simulate_second_order
 
 Numbers = npt.NDArray[np.float64]
@@ -70,7 +70,7 @@ def format_statistics(rows: Histories, train: Histories) -> list[str]:
     for size in (2, 3):
         hashes, _ = hash_ngrams(rows.items, rows.starts, size)
         novel.append(1 - np.isin(hashes, hash_ngrams(train.items, train.starts, size)[0]).mean())
-    values = [(counts > 0).mean(), compute_gini(counts), coverage_estimators.compute_top_share(counts, 100), *novel]
+    values = [(counts > 0).mean(), compute_gini(counts), diversity_metrics.compute_top_share(counts, 100), *novel]
     return [f"{value:.3f}" for value in values]
 
 

@@ -30,7 +30,7 @@ from leaven.generators.privacy import PrivacyBudget
 from leaven.generators.sequence.autoregressive import Autoregressive
 from leaven.generators.tabular.tabular_vae import TabularVae
 from leaven.ingest import build_histories, read_events
-from leaven.metrics.synthetic.privacy_estimators import tpr_at_fpr
+from leaven.metrics.synthetic.membership_inference import tpr_at_fpr
 from leaven.quality import QualityFacts, evaluate_quality
 
 METRICS = ("attack_auc", "attack_tpr")

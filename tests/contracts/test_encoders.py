@@ -11,7 +11,7 @@ import pytest
 from contracts.registered import wish_of
 from leaven.datasets.catalog import Catalog
 from leaven.registry import list_kinds
-from leaven.simulator.item_images import draw_image
+from leaven.simulator.item_generation import draw_image
 
 KINDS = tuple(list_kinds("encoders"))
 NEEDS_A_MODEL = {"sentences", "pretrained_image"}

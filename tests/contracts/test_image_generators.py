@@ -13,7 +13,7 @@ from leaven.datasets.images import Images
 from leaven.errors import DataError, FitError
 from leaven.protocols import FittedImageGenerator
 from leaven.registry import list_kinds
-from leaven.simulator.item_images import draw_image
+from leaven.simulator.item_generation import draw_image
 
 pytest.importorskip("torch")
 KINDS = sorted(list_kinds("image_generators"))

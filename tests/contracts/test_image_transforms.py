@@ -16,7 +16,7 @@ from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import Images
 from leaven.registry import list_kinds
-from leaven.simulator.item_images import draw_image, encode_png
+from leaven.simulator.item_generation import draw_image, encode_png
 from leaven.transforms.image.image_views import count_unchanged_images, transform_images
 from leaven.transforms.image.torch_backend import transform_tensor
 

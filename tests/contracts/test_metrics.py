@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from leaven.datasets.histories import HeldOut, Histories
-from leaven.metrics.ranking.ranking_names import is_catalog_metric
+from leaven.metrics.metric_names import is_catalog_metric
 from leaven.protocols import RankedItems
 from leaven.registry import list_kinds
 

@@ -31,7 +31,7 @@ from leaven.augmentation import Plan, Step, build_catalog_views, build_epoch_row
 from leaven.datasets.images import Images
 from leaven.datasets.samples import Samples
 from leaven.simulator import Corruption, Simulator, simulate_first_order
-from leaven.simulator.item_images import draw_image, encode_png
+from leaven.simulator.item_generation import draw_image, encode_png
 
 SEED, N_ITEMS = 7, 40
 LEFT_OUT = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.arrays.strings import Codes, StringTable, read_string_buffers
+from leaven.arrays.codes import Codes, StringTable, read_string_buffers
 from leaven.sql import quote_identifier
 
 if TYPE_CHECKING:

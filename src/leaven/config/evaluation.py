@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from leaven import registry
 from leaven.errors import SpecError
-from leaven.metrics.ctr.ctr_names import parse_ctr_metrics
+from leaven.metrics.metric_names import parse_ctr_metrics
 from leaven.protocols import Transform
 
 CTR_METRICS = (
@@ -50,7 +50,7 @@ class EvaluationConfig:
     view: Transform | None = None
 
     def __post_init__(self) -> None:
-        from leaven.metrics.ranking.ranking_names import is_catalog_metric, parse_ranking_metrics
+        from leaven.metrics.metric_names import is_catalog_metric, parse_ranking_metrics
 
         if not self.metrics or is_catalog_metric(self.metrics[0]):
             raise SpecError("evaluate.metrics", "a metric with one value per user first", str(self.metrics), "ndcg@10")

@@ -12,7 +12,7 @@ import numpy as np
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import LoadedImages, load_catalog_images
-from leaven.encoders.image_loading import FittedImageEncoder, has_images
+from leaven.encoders.item_inputs import FittedImageEncoder, has_images
 from leaven.errors import DataError, SpecError
 
 if TYPE_CHECKING:

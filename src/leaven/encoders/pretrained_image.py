@@ -13,8 +13,7 @@ import numpy as np
 
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import Pixels
-from leaven.encoders.image_loading import BATCH_SIZE, FittedImageEncoder, has_images
-from leaven.encoders.vector_cache import Vectors, hash_model
+from leaven.encoders.item_inputs import BATCH_SIZE, FittedImageEncoder, Vectors, has_images, hash_model
 from leaven.errors import DataError, MissingExtra, SpecError
 
 _OUTPUTS = ("image_embeds", "pooler_output", "last_hidden_state")

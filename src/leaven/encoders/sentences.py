@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.catalog import Catalog
-from leaven.encoders.item_text import join_columns
-from leaven.encoders.vector_cache import hash_model, load_or_compute
+from leaven.encoders.item_inputs import hash_model, join_columns, load_or_compute
 from leaven.errors import DataError, MissingExtra, SpecError
 
 Vectors = npt.NDArray[np.float32]

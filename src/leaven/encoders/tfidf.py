@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
-from leaven.encoders.item_text import extract_terms, join_columns
+from leaven.encoders.item_inputs import extract_terms, join_columns
 from leaven.errors import DataError, SpecError
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from leaven.experiment.evaluation_result import EvaluationResult
 from leaven.filters.rules import Rules
 from leaven.ingest import build_histories, read_events
 from leaven.metrics.ctr.ctr_metrics import compute_calibration_curve, find_best_threshold
-from leaven.metrics.ctr.ctr_names import parse_ctr_metrics
-from leaven.metrics.ctr.ctr_segments import label_row_segments
+from leaven.metrics.metric_names import parse_ctr_metrics
+from leaven.metrics.segments import label_row_segments
 from leaven.profiling.log_statistics import compute_log_statistics
 from leaven.protocols import FittedCtrModel, TrainingContext
 from leaven.registry import create_config

@@ -24,8 +24,8 @@ from leaven.experiment.test_time_augmentation import HistoryViews, recommend_wit
 from leaven.ingest import build_catalog, build_histories, read_events
 from leaven.ingest.id_mapping import IndexedHistories
 from leaven.ingest.reader import open_database
-from leaven.metrics.ranking.ranking_names import parse_ranking_metrics
-from leaven.metrics.ranking.segments import label_user_segments
+from leaven.metrics.metric_names import parse_ranking_metrics
+from leaven.metrics.segments import label_user_segments
 from leaven.profiling.log_statistics import compute_log_statistics
 from leaven.protocols import FittedRecommender
 from leaven.run_folder import read_json

@@ -13,7 +13,7 @@ from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
 from leaven.filters.rejection_reasons import build_filter_result
 from leaven.filters.surprisal import FittedSurprisal, Surprisal
-from leaven.kernels.first_seen import find_first_sale_times
+from leaven.kernels.time_popularity import find_first_sale_times
 from leaven.protocols import FilterResult, FittedGenerator, Generator
 
 Floats = npt.NDArray[np.float64]

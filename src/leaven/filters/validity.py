@@ -10,7 +10,7 @@ import numpy.typing as npt
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
 from leaven.filters.rejection_reasons import build_filter_result, has_event
-from leaven.kernels.first_seen import NEVER_ON_SALE, find_first_sale_times
+from leaven.kernels.time_popularity import NEVER_ON_SALE, find_first_sale_times
 from leaven.protocols import FilterResult
 
 

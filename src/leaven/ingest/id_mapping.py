@@ -122,7 +122,7 @@ def _create_id_table(database: duckdb.DuckDBPyConnection, table: str, sql: str, 
 def _hash_users(users: Any) -> npt.NDArray[np.uint64]:
     """`rng.derive_user_ids` of an Arrow array of texts."""
     from leaven.arrays.blake2b import hash_strings
-    from leaven.arrays.strings import read_string_buffers
+    from leaven.arrays.codes import read_string_buffers
 
     starts, letters = read_string_buffers(users)
     return hash_strings(starts.astype(np.int64), letters)

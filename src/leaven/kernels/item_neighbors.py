@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from leaven.kernels.top_k import pop_sorted, push_item
+from leaven.kernels.top_n_lists import pop_sorted, push_item
 
 Floats = npt.NDArray[np.float64]
 Similarities = npt.NDArray[np.float32]

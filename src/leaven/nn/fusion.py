@@ -13,7 +13,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from leaven.nn import contrastive
+from leaven.nn import losses
 from leaven.nn.sequence_encoder import apply_dropout
 
 ItemFeatureSource = Callable[[int, float], Sequence[Tensor]]
@@ -97,7 +97,7 @@ class ItemViewLoss:
     of each item in a batch.
 
     load_features  features of the views of an epoch, or None if items are never augmented
-    weight         of the contrastive loss (InfoNCE, nn/contrastive.py); 0: off
+    weight         of the contrastive loss (InfoNCE, nn/losses.py); 0: off
     temperature    of its cosine logits
 
     Without augmented views, the two views differ only by dropout.
@@ -116,7 +116,7 @@ class ItemViewLoss:
         self.table.set_view_features(self.load_features(number, progress))
         if self.weight:
             device = self.table.id_embeddings.weight.device
-            second = self.load_features(number + contrastive.SECOND_VIEW_OFFSET, progress)
+            second = self.load_features(number + losses.SECOND_VIEW_OFFSET, progress)
             self.second_views = [pad_rows(features).to(device) for features in second]
 
     def loss(self, targets: Tensor) -> Tensor:
@@ -129,4 +129,4 @@ class ItemViewLoss:
         if self.second_views is None:
             first, second = ([apply_dropout(features, VIEW_DROPOUT) for features in view] for view in (first, second))
         both = torch.cat([self.table.embed_content(ids, view) for view in (first, second)])
-        return self.weight * contrastive.info_nce(both, self.temperature)
+        return self.weight * losses.info_nce(both, self.temperature)

@@ -1,4 +1,4 @@
-"""Losses of next-item prediction with low memory use.
+"""Losses: next-item prediction with low memory use, and contrastive learning.
 
 The softmax losses are one function: the positive's logit against a set of candidates. The gradient is computed in the
 forward pass, a few hundred rows at a time, so that the logits are never all in memory.
@@ -7,13 +7,18 @@ forward pass, a few hundred rows at a time, so that the logits are never all in 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from leaven import rng
+from leaven.datasets.histories import Histories, concat_histories
 from leaven.nn import device
+from leaven.nn.sequence_packing import Ints, Segments, build_last_segments
 
 _MAX_LOGITS = 1 << 21  # in memory: 8 MB
 _ROW_MULTIPLE = 32  # rows of a product: a CPU compiles a kernel for each number of rows
@@ -182,3 +187,55 @@ def normalize_rows(x: Tensor) -> Tensor:
 def scale_states(states: Tensor, temperature: float) -> Tensor:
     """Scales states to norm 1 / temperature, so that dot products with unit vectors are logits."""
     return normalize_rows(states) / temperature
+
+
+SECOND_VIEW_OFFSET = 2**32
+"""The second view of epoch e is the plan's output for epoch e + this offset, which no training reaches."""
+
+
+@dataclass(frozen=True, eq=False)
+class ViewPairs:
+    """Two views of every history.
+
+    views         the last events of all histories in both views
+    view_indices  int64 (2, histories): positions of each history's two views in `views`
+    row_ids       uint64 (histories,): ascending, as in the training segments
+    """
+
+    views: Segments
+    view_indices: Ints
+    row_ids: rng.RngKeys
+
+    def select_views(self, row_ids: rng.RngKeys) -> Segments:
+        """Returns the first views of the histories with these ids, then their second views in the same order."""
+        index = np.searchsorted(self.row_ids, row_ids).clip(max=len(self.row_ids) - 1)
+        matches = index[self.row_ids[index] == row_ids] if len(self.row_ids) else index[:0]
+        return self.views.take(self.view_indices[:, matches].ravel())
+
+
+def pair_views(rows: Histories, other_rows: Histories, max_length: int) -> ViewPairs:
+    """Pairs the views of the histories in both sets by row id; empty histories are left out."""
+    both = concat_histories([rows, other_rows])
+    # ids of the first segment of each row
+    ids, first, second = np.intersect1d(
+        rng.mix_bits(rows.row_ids), rng.mix_bits(other_rows.row_ids), return_indices=True
+    )
+    view_indices = np.stack([first, len(rows) + second])
+    is_full = (both.lengths[view_indices] > 0).all(axis=0)
+    return ViewPairs(build_last_segments(both, max_length), view_indices[:, is_full], ids[is_full])
+
+
+def info_nce(states: Tensor, temperature: float) -> Tensor:
+    """Returns the mean cross-entropy of each view's partner among all other views, with cosine logits.
+
+    states float32 (2 * histories, width): first views, then second views in the same order.
+
+    >>> round(float(info_nce(torch.eye(2).repeat(2, 1), 1.0)), 4), round(float(np.log(1 + 2 / np.e)), 4)
+    (0.5514, 0.5514)
+    """
+    normalized = F.normalize(states.float(), dim=-1)
+    logits = normalized @ normalized.T / temperature
+    n, device = len(normalized), normalized.device
+    logits = logits.masked_fill(torch.eye(n, dtype=torch.bool, device=device), -torch.inf)
+    partner = torch.arange(n, device=device).roll(n // 2)
+    return F.cross_entropy(logits, partner)

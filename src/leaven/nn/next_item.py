@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from leaven import rng
 from leaven.datasets.histories import HeldOut, Histories
-from leaven.nn import contrastive as contrast
 from leaven.nn import losses, mixup, scoring, sequence_packing
 from leaven.nn.sequence_encoder import SequenceEncoder
 from leaven.nn.sequence_packing import PackedBatch, Segments
@@ -111,7 +110,7 @@ class NextItemTask:
             share = share.masked_fill(self.unseen_items, 0.0)
         self.proposal = share / share.sum()  # float64 (items,)
         self.cumulative_proposal = self.proposal.cumsum(0)
-        self._pairs: contrast.ViewPairs | None = None  # views of the histories of the current epoch
+        self._pairs: losses.ViewPairs | None = None  # views of the histories of the current epoch
 
     def build_batches(self, number: int, progress: float) -> Sequence[Segments]:
         """Returns the batches of an epoch, in an order specific to the epoch."""
@@ -119,10 +118,8 @@ class NextItemTask:
             self.auxiliary.start_epoch(number, progress)
         rows = self.rows_for_epoch(number, progress) if self.rows_for_epoch else self.rows
         if self.loss_config.contrastive_weight:
-            others = (
-                self.rows_for_epoch(number + contrast.SECOND_VIEW_OFFSET, progress) if self.rows_for_epoch else rows
-            )
-            self._pairs = contrast.pair_views(rows, others, self.encoder.shape.max_length)
+            others = self.rows_for_epoch(number + losses.SECOND_VIEW_OFFSET, progress) if self.rows_for_epoch else rows
+            self._pairs = losses.pair_views(rows, others, self.encoder.shape.max_length)
         segments = sequence_packing.build_training_segments(rows, self.encoder.shape.max_length)
         batches = sequence_packing.split_batches(segments, self.batch_events, rng.derive_key(self.key, "order", number))
         return _EpochBatches(segments, batches)
@@ -150,7 +147,7 @@ class NextItemTask:
         if len(views) < 4:  # a single history has no negatives
             return torch.zeros((), device=device)
         states, _ = net(sequence_packing.pack_segments(views, with_targets=False).to(device))
-        return contrast.info_nce(states, self.loss_config.contrastive_temperature)
+        return losses.info_nce(states, self.loss_config.contrastive_temperature)
 
     def _sum_losses(self, net: nn.Module, pack: PackedBatch, chance: StepRng) -> Tensor:
         """Returns the summed loss of a packed batch."""

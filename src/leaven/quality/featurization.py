@@ -14,11 +14,10 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.histories import Histories
-from leaven.metrics.synthetic import FeaturizedRows, consistency, image_statistics, memorization, privacy_estimators
-from leaven.metrics.synthetic.featurizers import HistoryEncoder, TabularEncoder
-from leaven.metrics.synthetic.image_text_match import ImageTextMatcher
-from leaven.metrics.synthetic.residual_models import LinearDenoiser
-from leaven.metrics.synthetic.text_featurizer import TextEncoder
+from leaven.metrics.synthetic import FeaturizedRows, consistency, image_statistics, membership_inference, memorization
+from leaven.metrics.synthetic.featurizers import HistoryEncoder, TabularEncoder, TextEncoder
+from leaven.metrics.synthetic.image_statistics import ImageTextMatcher
+from leaven.metrics.synthetic.indd import LinearDenoiser
 from leaven.protocols import FittedRecommender
 from leaven.quality.context import NO_CONTEXT, EvaluationContext
 from leaven.quality.image_features import LOOKS, ImageClasses, ImageSpace
@@ -105,7 +104,7 @@ class HistoryFeaturizer:
 
     def featurize(self, rows: Histories) -> FeaturizedRows:
         """Return the sample of these histories."""
-        points, surprisal = self.encoder.embed(rows), privacy_estimators.compute_surprisals(self.fold, rows)
+        points, surprisal = self.encoder.embed(rows), membership_inference.compute_surprisals(self.fold, rows)
         facts = _compare_points(points, self.training) | _compare_runs(rows, self.real) | self._check_consistency(rows)
         events = np.append(np.bincount(self.real.items, minlength=rows.n_items + 2)[: rows.n_items + 1], 0)
         facts |= {
@@ -156,7 +155,7 @@ class TableFeaturizer:
         points = self.encoder.embed(rows.columns)
         facts = _compare_points(points, self.training) | {
             "copied": np.isin(rows.hash_rows(), self.known).astype(np.float64),
-            "reference": privacy_estimators.estimate_log_density(self.ordinary, points),
+            "reference": membership_inference.estimate_log_density(self.ordinary, points),
         }
         return FeaturizedRows(points, points, self.denoiser.residuals(points), facts)
 
@@ -186,7 +185,7 @@ class TextFeaturizer:
         """Return the sample of these texts."""
         points, surprisal = (
             self.encoder.embed(rows.tokens),
-            privacy_estimators.compute_surprisals(self.fold, rows.tokens),
+            membership_inference.compute_surprisals(self.fold, rows.tokens),
         )
         facts = _compare_points(points, self.training) | _compare_runs(rows.tokens, self.real)
         facts |= {"reference": -surprisal}
@@ -236,7 +235,7 @@ class ImageFeaturizer:
         )
         facts = _compare_points(points, self.training) | {
             "copied": (source >= 0).astype(np.float64),
-            "reference": privacy_estimators.estimate_log_density(self.ordinary, points),
+            "reference": membership_inference.estimate_log_density(self.ordinary, points),
         }
         if self.kinds is not None:
             facts["misnamed"] = self.kinds.is_mislabeled(rows, points)

@@ -13,7 +13,7 @@ from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import load_images
 from leaven.metrics.synthetic import FeaturizedRows, ReferenceData
-from leaven.metrics.synthetic.image_text_match import ImageTextMatcher
+from leaven.metrics.synthetic.image_statistics import ImageTextMatcher
 from leaven.quality.image_features import ImageSpace
 from leaven.quality.image_rows import IMAGE_SIDE, ImageRows
 from leaven.quality.null_reference import compute_figure, split_halves

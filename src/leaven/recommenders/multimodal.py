@@ -15,7 +15,7 @@ from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.encoders.attributes import Attributes
-from leaven.encoders.image_loading import FittedImageEncoder
+from leaven.encoders.item_inputs import FittedImageEncoder
 from leaven.encoders.tfidf import TfIdf
 from leaven.errors import DataError, SpecError
 from leaven.protocols import Encoder, FittedEncoder, ImageEncoder, RankedItems, Recommender, TrainingContext

@@ -52,7 +52,7 @@ class Transformer:
     proposal_power        negatives are drawn in proportion to (count + 1) to this power
     dropout               None: 0.5 for up to 12 targets per item on average, 0.2 from 80 on, log-linear in between,
                           because sparse data overfit
-    contrastive_weight    of the contrastive loss of two views of each history (nn/contrastive.py), drawn by the plan's
+    contrastive_weight    of the contrastive loss of two views of each history (nn/losses.py), drawn by the plan's
                           steps with mode "in_place", or by dropout without such steps; 0: off. contrastive_temperature:
                           of its cosine logits
     mixup_alpha           above 0: each history is mixed with another of its batch by a ratio from Beta(alpha, alpha)

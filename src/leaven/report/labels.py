@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from leaven.errors import LeavenError
-from leaven.metrics.ctr import ctr_names
-from leaven.metrics.ranking import ranking_names
+from leaven.metrics import metric_names
 from leaven.stats import HARMED, HELPED, NO_DIFFERENCE, NOT_ENOUGH_DATA
 from leaven.stats.effect import format_metric_name
 
@@ -72,7 +71,7 @@ def build_glossary(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _define_metrics(names: Iterable[str]) -> Iterable[tuple[str, str]]:
     for name in names:
-        for meaning in (ranking_names.describe_ranking_metric, ctr_names.describe_ctr_metric):
+        for meaning in (metric_names.describe_ranking_metric, metric_names.describe_ctr_metric):
             try:
                 yield format_metric_name(name), meaning(name)
             except LeavenError:  # a metric of another task or of a missing package

@@ -16,8 +16,7 @@ from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
 from leaven.simulator.corruption import MISSING, Columns, Corruption, add_bots, corrupt_lines, misspell_word
-from leaven.simulator.item_generation import SimulatedItems
-from leaven.simulator.item_images import draw_image, encode_png
+from leaven.simulator.item_generation import SimulatedItems, draw_image, encode_png
 from leaven.simulator.vocabulary import ADJECTIVES, BRANDS, COLORS, MATERIALS, Flavor
 
 if TYPE_CHECKING:

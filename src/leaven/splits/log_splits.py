@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.arrays.sorting import sort_codes
+from leaven.arrays.codes import sort_codes
 from leaven.datasets.event_table import MIN_CLOCK_TIME
 from leaven.datasets.histories import HeldOut, Histories, Ints
 from leaven.errors import DataError, SpecError, suggest_name

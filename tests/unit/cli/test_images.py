@@ -9,7 +9,7 @@ import pytest
 
 import leaven
 from leaven.cli.entry import run_command
-from leaven.simulator.item_images import draw_image, encode_png
+from leaven.simulator.item_generation import draw_image, encode_png
 
 cv2 = pytest.importorskip("cv2")
 

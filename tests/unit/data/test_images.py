@@ -10,7 +10,7 @@ import pytest
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import Images, find_image_files, load_catalog_images, load_images
 from leaven.errors import DataError, SpecError
-from leaven.simulator.item_images import draw_image, encode_png
+from leaven.simulator.item_generation import draw_image, encode_png
 
 cv2 = pytest.importorskip("cv2")
 RED_IN_CMYK = zlib.decompress(

@@ -7,7 +7,7 @@ import pytest
 
 from leaven.datasets.catalog import Catalog
 from leaven.encoders import Attributes, SentenceEncoder, TfIdf
-from leaven.encoders.item_text import extract_terms
+from leaven.encoders.item_inputs import extract_terms
 from leaven.errors import DataError, SpecError
 
 TITLES = [

@@ -9,7 +9,7 @@ import pytest
 from leaven.datasets.catalog import Catalog
 from leaven.encoders import ImageClassifierEncoder, PretrainedImageEncoder
 from leaven.errors import DataError, SpecError
-from leaven.simulator.item_images import draw_image, encode_png
+from leaven.simulator.item_generation import draw_image, encode_png
 
 pytest.importorskip("cv2")
 torch = pytest.importorskip("torch")

@@ -19,7 +19,7 @@ from leaven.generators.sequence.fitted_decoder import FittedDecoder
 from leaven.generators.sequence.fitting import prepend_start_token
 from leaven.generators.sequence.item_sampling import truncate_logits
 from leaven.generators.sequence.markov import Markov
-from leaven.kernels.categorical_sampling import sample_from_logits
+from leaven.kernels.softmax_sampling import sample_from_logits
 from leaven.nn.sequence_encoder import EncoderShape
 from leaven.simulator import simulate_second_order
 

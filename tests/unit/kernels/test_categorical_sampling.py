@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from leaven.kernels.categorical_sampling import sample_from_logits
+from leaven.kernels.softmax_sampling import sample_from_logits
 
 LOGITS = np.log([[0.1, 0.4, 0.3, 0.2]])
 FIRST_SALE = np.array([0, 0, 5, 9])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from leaven.kernels.first_seen import NEVER_ON_SALE, find_first_sale_times
+from leaven.kernels.time_popularity import NEVER_ON_SALE, find_first_sale_times
 
 ITEMS, TIMES = np.array([2, 1, 2, 4, 0], np.int32), np.array([30, 20, 10, 5, 1])
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from leaven.kernels.categorical_sampling import sample_from_logits
-from leaven.kernels.softmax_sampling import build_item_blocks, record_seen_items, sample_from_states
+from leaven.kernels.softmax_sampling import build_item_blocks, record_seen_items, sample_from_logits, sample_from_states
 
 
 def one(u: float, now: int = 9, held: tuple[int, ...] = (), keep_seen: float = 1.0) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 from tests.unit.kernels.batches import empty_ints, small_batch
 
-from leaven.kernels.target_counts import draw_target_positions
+from leaven.kernels.crop import draw_target_positions
 
 N = 4_000
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leaven.kernels.top_k import pop_sorted, push_item
+from leaven.kernels.top_n_lists import pop_sorted, push_item
 
 
 @settings(max_examples=100, deadline=None)

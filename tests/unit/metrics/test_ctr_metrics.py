@@ -22,7 +22,7 @@ from leaven.metrics.ctr.ctr_metrics import (
     compute_calibration_curve,
     find_best_threshold,
 )
-from leaven.metrics.ctr.ctr_names import parse_ctr_metric, parse_ctr_metrics
+from leaven.metrics.metric_names import parse_ctr_metric, parse_ctr_metrics
 
 LABEL = np.array([1.0, 0.0, 1.0, 0.0, 1.0])
 CHANCE = np.array([0.9, 0.8, 0.6, 0.3, 0.2])

@@ -6,13 +6,13 @@ import pytest
 from leaven.errors import DataError
 from leaven.metrics.synthetic.image_statistics import (
     STATISTIC_NAMES,
+    ImageTextMatcher,
     PatchDenoiser,
     build_thumbnails,
     compute_image_statistics,
     find_copied_thumbnails,
 )
-from leaven.metrics.synthetic.image_text_match import ImageTextMatcher
-from leaven.metrics.synthetic.residual_models import compute_indd
+from leaven.metrics.synthetic.indd import compute_indd
 
 
 def scenes(count: int, noise: float, seed: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from leaven.errors import DataError
-from leaven.metrics.synthetic.residual_models import LinearDenoiser, compute_indd
+from leaven.metrics.synthetic.indd import LinearDenoiser, compute_indd
 
 ROWS, WIDTH, FACTORS = 4000, 40, 6
 

@@ -3,15 +3,15 @@
 import pytest
 
 from leaven.errors import SpecError
-from leaven.metrics.ranking.beyond_accuracy import Coverage
-from leaven.metrics.ranking.list_metrics import Mrr, Ndcg
-from leaven.metrics.ranking.ranking_names import (
+from leaven.metrics.metric_names import (
     describe_ranking_metric,
     is_catalog_metric,
     parse_catalog_metric,
     parse_ranking_metric,
     parse_ranking_metrics,
 )
+from leaven.metrics.ranking.beyond_accuracy import Coverage
+from leaven.metrics.ranking.list_metrics import Mrr, Ndcg
 from leaven.registry import list_kinds
 
 

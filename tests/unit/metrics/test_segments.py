@@ -3,7 +3,7 @@
 import numpy as np
 
 from leaven.datasets.histories import HeldOut, Histories
-from leaven.metrics.ranking.segments import label_by_length, label_user_segments
+from leaven.metrics.segments import label_by_length, label_user_segments
 
 
 def test_users_are_labelled_by_length_and_by_their_next_item() -> None:

@@ -11,7 +11,7 @@ from leaven.augmentation import Plan, Step, build_epoch_rows
 from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
 from leaven.nn import sequence_packing
-from leaven.nn.contrastive import SECOND_VIEW_OFFSET, info_nce, pair_views
+from leaven.nn.losses import SECOND_VIEW_OFFSET, info_nce, pair_views
 from leaven.protocols import TrainingContext
 from leaven.recommenders.transformer import Transformer
 from leaven.transforms.sequence.masking import Drop

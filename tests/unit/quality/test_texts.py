@@ -13,7 +13,7 @@ import leaven
 from leaven.cli.app import app
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, SpecError
-from leaven.metrics.synthetic.text_featurizer import TextEncoder
+from leaven.metrics.synthetic.featurizers import TextEncoder
 from leaven.quality import EvaluationContext, write_rows_without_copies
 from leaven.quality.loading import read_inputs
 from leaven.quality.text_rows import build_text_rows

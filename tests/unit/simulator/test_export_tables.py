@@ -10,7 +10,7 @@ import pytest
 
 from leaven.errors import DataError, SpecError
 from leaven.simulator import Corruption, Simulator, World
-from leaven.simulator.item_images import draw_image, encode_png
+from leaven.simulator.item_generation import draw_image, encode_png
 from leaven.simulator.vocabulary import FLAVORS
 
 DIRT = Corruption(0.02, 0.01, 0.03, 0.02, 0.04, 0.02, 0.01, 0.1, 0.05)

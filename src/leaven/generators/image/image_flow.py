@@ -13,7 +13,7 @@ from leaven.generators.image.image_generator import CategoryCodes, ImageTraining
 from leaven.protocols import OperatorTraits
 
 if TYPE_CHECKING:
-    from leaven.nn.image_flow import FlowMatchingNetwork
+    from leaven.nn.image_generators import FlowMatchingNetwork
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class ImageFlow:
         """Returns the velocity network and its running mean."""
         import torch
 
-        from leaven.nn.image_flow import FlowConfig, FlowMatchingNetwork
+        from leaven.nn.image_generators import FlowConfig, FlowMatchingNetwork
 
         shape = FlowConfig(
             learned.side, self.width, len(learned.category_shares) - 1, self.sampling_steps, self.guidance

@@ -13,7 +13,7 @@ from leaven.generators.image.image_generator import CategoryCodes, ImageTraining
 from leaven.protocols import OperatorTraits
 
 if TYPE_CHECKING:
-    from leaven.nn.image_gan import ImageGanNetwork
+    from leaven.nn.image_generators import ImageGanNetwork
 
 LOSSES = ("as_written", "non_saturating", "relativistic")
 
@@ -70,7 +70,7 @@ class ImageGan:
         import torch
 
         from leaven.nn.conv_blocks import ConvStackConfig
-        from leaven.nn.image_gan import ImageGanConfig, ImageGanNetwork
+        from leaven.nn.image_generators import ImageGanConfig, ImageGanNetwork
 
         is_normalized = self.loss != "relativistic"
         stack = ConvStackConfig(learned.side, self.noise, self.width, len(learned.category_shares) - 1, is_normalized)

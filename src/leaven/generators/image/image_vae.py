@@ -14,7 +14,7 @@ from leaven.generators.image.image_generator import CategoryCodes, ImageTraining
 from leaven.protocols import OperatorTraits
 
 if TYPE_CHECKING:
-    from leaven.nn.image_vae import ImageVaeNetwork
+    from leaven.nn.image_generators import ImageVaeNetwork
 
 LOSSES = ("as_written", "learned_variance")
 
@@ -60,7 +60,7 @@ class ImageVae:
         import torch
 
         from leaven.nn.conv_blocks import ConvStackConfig
-        from leaven.nn.image_vae import ImageVaeNetwork
+        from leaven.nn.image_generators import ImageVaeNetwork
 
         shape = ConvStackConfig(learned.side, self.noise, self.width, len(learned.category_shares) - 1)
         return ImageVaeNetwork(shape, self.loss, torch.Generator().manual_seed(key))

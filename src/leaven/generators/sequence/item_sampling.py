@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from leaven.generators.sequence.sequence_scaffold import Scaffold
-from leaven.kernels.categorical_sampling import sample_from_logits
 from leaven.kernels.inter_event_times import GapModel
-from leaven.kernels.softmax_sampling import build_item_blocks, record_seen_items, sample_from_states
+from leaven.kernels.softmax_sampling import build_item_blocks, record_seen_items, sample_from_logits, sample_from_states
 
 Ints = npt.NDArray[np.int64]
 HeldItems = npt.NDArray[np.int32]

@@ -25,7 +25,7 @@ from leaven.generators.sequence.sequence_scaffold import (
     reverse_rows,
     validate_config,
 )
-from leaven.kernels.first_seen import find_first_sale_times
+from leaven.kernels.time_popularity import find_first_sale_times
 from leaven.protocols import OperatorTraits, RngKeys
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ from leaven.generators.sequence.sequence_scaffold import (
     reverse_rows,
     validate_config,
 )
-from leaven.kernels.first_seen import find_first_sale_times
+from leaven.kernels.time_popularity import find_first_sale_times
 from leaven.progress import ProgressCallback, no_progress, prefix_progress
 from leaven.protocols import FittedRecommender, OperatorTraits, Recommender, RngKeys, TrainingContext
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from leaven.metrics.synthetic.protocol import FeaturizedRows, MetricTraits, ReferenceData, compute_finite_mean
 
 _HISTORIES, _RUNS, _IMAGES = ("histories",), ("histories", "text"), ("image",)
+_RowTraits = partial(MetricTraits, is_one_sample=True)
+_RareTraits = partial(_RowTraits, is_near_zero=True)
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,7 @@ def build_category_agreement() -> RowMean:
     """
     needs = ("agreement", "a catalog with categories")
     return RowMean(
-        "agreement",
-        MetricTraits(
-            "consistency", "real", data_kinds=_HISTORIES, is_one_sample=True, tolerance=0.05, required_statistic=needs
-        ),
+        "agreement", _RowTraits("consistency", "real", data_kinds=_HISTORIES, tolerance=0.05, required_statistic=needs)
     )
 
 
@@ -41,16 +41,9 @@ def build_odd_prices() -> RowMean:
     About 0.01 for training rows.
     """
     needs = ("odd_price", "a catalog with categories, and events with prices")
-    trait = MetricTraits(
-        "consistency",
-        "low",
-        data_kinds=_HISTORIES,
-        is_one_sample=True,
-        is_near_zero=True,
-        tolerance=0.02,
-        required_statistic=needs,
+    return RowMean(
+        "odd_price", _RareTraits("consistency", "low", data_kinds=_HISTORIES, tolerance=0.02, required_statistic=needs)
     )
-    return RowMean("odd_price", trait)
 
 
 def build_before_sale() -> RowMean:
@@ -59,17 +52,12 @@ def build_before_sale() -> RowMean:
     Real rows may be above 0 if the first sale is that of a training row.
     """
     needs = ("before_sale", "a catalog with first days of sale")
-    trait = MetricTraits(
-        "consistency",
-        "low",
-        data_kinds=_HISTORIES,
-        is_one_sample=True,
-        is_near_zero=True,
-        needs_clock=True,
-        tolerance=0.01,
-        required_statistic=needs,
+    return RowMean(
+        "before_sale",
+        _RareTraits(
+            "consistency", "low", data_kinds=_HISTORIES, needs_clock=True, tolerance=0.01, required_statistic=needs
+        ),
     )
-    return RowMean("before_sale", trait)
 
 
 def build_next_rank() -> RowMean:
@@ -79,10 +67,7 @@ def build_next_rank() -> RowMean:
     """
     needs = ("next_rank", "a recommender fitted on the real rows")
     return RowMean(
-        "next_rank",
-        MetricTraits(
-            "consistency", "real", data_kinds=_HISTORIES, is_one_sample=True, tolerance=0.05, required_statistic=needs
-        ),
+        "next_rank", _RowTraits("consistency", "real", data_kinds=_HISTORIES, tolerance=0.05, required_statistic=needs)
     )
 
 
@@ -92,26 +77,16 @@ def build_mislabeled() -> RowMean:
     By the mean of each class among the training images; real rows have the share of confused classes.
     """
     needs = ("misnamed", "labels of the images: one folder per class, or a label column")
-    trait = MetricTraits(
-        "consistency",
-        "low",
-        data_kinds=_IMAGES,
-        is_one_sample=True,
-        is_near_zero=True,
-        tolerance=0.1,
-        required_statistic=needs,
+    return RowMean(
+        "misnamed", _RareTraits("consistency", "low", data_kinds=_IMAGES, tolerance=0.1, required_statistic=needs)
     )
-    return RowMean("misnamed", trait)
 
 
 def build_words_match() -> RowMean:
     """How often an image matches its text better than another image does: 0.5 is chance."""
     needs = ("match", "texts of the images")
     return RowMean(
-        "match",
-        MetricTraits(
-            "consistency", "high", data_kinds=_IMAGES, is_one_sample=True, tolerance=0.05, required_statistic=needs
-        ),
+        "match", _RowTraits("consistency", "high", data_kinds=_IMAGES, tolerance=0.05, required_statistic=needs)
     )
 
 
@@ -120,7 +95,7 @@ def build_copies() -> RowMean:
 
     Histories from three events on; images that differ by no more than compression and size.
     """
-    return RowMean("copied", MetricTraits("memorization", "low", is_one_sample=True, is_near_zero=True, tolerance=0.01))
+    return RowMean("copied", _RareTraits("memorization", "low", tolerance=0.01))
 
 
 def build_near_copies() -> RowMean:
@@ -128,23 +103,17 @@ def build_near_copies() -> RowMean:
 
     Rows from four events on.
     """
-    return RowMean(
-        "nearly",
-        MetricTraits("memorization", "low", data_kinds=_RUNS, is_one_sample=True, is_near_zero=True, tolerance=0.02),
-    )
+    return RowMean("nearly", _RareTraits("memorization", "low", data_kinds=_RUNS, tolerance=0.02))
 
 
 def build_longest_run() -> RowMean:
     """The mean length of the longest run of items that a row shares with a training row."""
-    return RowMean(
-        "longest_run",
-        MetricTraits("memorization", "low", data_kinds=_RUNS, is_one_sample=True, is_relative=True, tolerance=0.25),
-    )
+    return RowMean("longest_run", _RowTraits("memorization", "low", data_kinds=_RUNS, is_relative=True, tolerance=0.25))
 
 
 def build_authenticity() -> RowMean:
     """The share of rows that are no closer to a training row than its nearest other training row."""
-    return RowMean("authentic", MetricTraits("memorization", "high", is_one_sample=True, tolerance=0.1))
+    return RowMean("authentic", _RowTraits("memorization", "high", tolerance=0.1))
 
 
 def build_novel_runs() -> RowMean:
@@ -152,7 +121,7 @@ def build_novel_runs() -> RowMean:
 
     Runs of two, of rows long enough.
     """
-    return RowMean("novel", MetricTraits("diversity", "real", data_kinds=_RUNS, is_one_sample=True, tolerance=0.1))
+    return RowMean("novel", _RowTraits("diversity", "real", data_kinds=_RUNS, tolerance=0.1))
 
 
 def build_rare_runs() -> RowMean:
@@ -160,6 +129,4 @@ def build_rare_runs() -> RowMean:
 
     Of rows long enough.
     """
-    return RowMean(
-        "backed_by_few", MetricTraits("privacy", "low", data_kinds=_HISTORIES, is_one_sample=True, tolerance=0.05)
-    )
+    return RowMean("backed_by_few", _RowTraits("privacy", "low", data_kinds=_HISTORIES, tolerance=0.05))

@@ -65,7 +65,7 @@ class TargetSampler:
         """One row for each row; changed rows have one target."""
         from leaven.arrays.parallel import freeze_array, run_over_rows
         from leaven.kernels.batch import make_batch
-        from leaven.kernels.target_counts import draw_target_positions
+        from leaven.kernels.crop import draw_target_positions
 
         lasts = allocate_array(len(rows), np.int64)
         run_over_rows(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from leaven import registry, rng
 from leaven.datasets.catalog import Catalog
-from leaven.encoders.item_text import join_columns
+from leaven.encoders.item_inputs import join_columns
 from leaven.protocols import FittedTextTransform, RngKeys, TextTransform
 
 CHANCE_REASON = "unchanged by chance"

@@ -66,7 +66,7 @@ def test_a_flow_generates_the_color_of_the_category_and_more_so_with_guidance() 
 
 
 def test_a_flow_with_the_true_velocity_reaches_the_image() -> None:
-    from leaven.nn.image_flow import FlowConfig, FlowMatchingNetwork
+    from leaven.nn.image_generators import FlowConfig, FlowMatchingNetwork
 
     class Straight(torch.nn.Module):
         """The velocity from any x to gray 0.5 at time 1."""
@@ -85,7 +85,7 @@ def test_a_flow_with_the_true_velocity_reaches_the_image() -> None:
 
 def test_penalties_equal_those_of_a_linear_critic() -> None:
     from leaven.nn.conv_blocks import ConvStackConfig
-    from leaven.nn.image_gan import ImageGanConfig, ImageGanNetwork
+    from leaven.nn.image_generators import ImageGanConfig, ImageGanNetwork
 
     class Linear(torch.nn.Module):
         def __init__(self) -> None:
@@ -108,7 +108,7 @@ def test_penalties_equal_those_of_a_linear_critic() -> None:
 
 def test_the_generator_loss_has_no_gradient_for_the_critic() -> None:
     from leaven.nn.conv_blocks import ConvStackConfig
-    from leaven.nn.image_gan import ImageGanConfig, ImageGanNetwork
+    from leaven.nn.image_generators import ImageGanConfig, ImageGanNetwork
 
     shape = ImageGanConfig(ConvStackConfig(8, 4, 8), "non_saturating", 0.0, augment=False)
     net = ImageGanNetwork(shape, torch.Generator().manual_seed(1))
@@ -125,7 +125,7 @@ def test_the_generator_loss_has_no_gradient_for_the_critic() -> None:
 
 
 def test_augmentation_passes_gradients_and_the_middle_draw_changes_little() -> None:
-    from leaven.nn.image_gan import augment_images
+    from leaven.nn.image_generators import augment_images
 
     pictures = torch.rand(3, 3, 16, 16, requires_grad=True)
     lots = torch.full((3, 8), 0.5)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leaven.arrays.sorting import sort_codes
+from leaven.arrays.codes import sort_codes
 
 
 @pytest.mark.parametrize("highest", [1, 7, 1 << 40, 1 << 62])

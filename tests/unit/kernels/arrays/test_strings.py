@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from leaven.arrays.strings import MAX_STRING_BYTES, StringTable
+from leaven.arrays.codes import MAX_STRING_BYTES, StringTable
 
 
 def laid_out(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:

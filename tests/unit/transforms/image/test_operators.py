@@ -8,7 +8,7 @@ from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import Images
 from leaven.errors import SpecError
 from leaven.kernels import image_kernels as kernels
-from leaven.simulator.item_images import draw_image, encode_png
+from leaven.simulator.item_generation import draw_image, encode_png
 from leaven.transforms.image import (
     AddImageNoise,
     BlurImage,

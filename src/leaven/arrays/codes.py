@@ -1,4 +1,4 @@
-"""Integer codes for short strings, by a compiled hash table.
+"""Integer codes: of short strings, by a compiled hash table, and a stable sort of codes.
 
 A string of up to 15 bytes is packed into two 64-bit words, the second of which ends with the string's length. Two
 packed strings are equal only if the strings are, so the table has no false matches, and they sort as the bytes do.
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+
+from leaven.arrays.buffer_pool import allocate_array
 
 Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
@@ -169,3 +171,27 @@ def _move_entries(table: Words, grown: Words) -> None:
             while grown[here, 1] != _U(0):
                 here = (here + _U(1)) & _U(len(grown) - 1)
             grown[here] = table[at]
+
+
+Ints = npt.NDArray[np.int64]
+
+
+def sort_codes(codes: Ints) -> tuple[Ints, Ints]:
+    """(sorted codes int64 (n,), their original indices int64 (n,)) of codes >= 0; the sort is stable.
+
+    Index and code are packed into one integer where both fit: sorting those is several times faster than `argsort`.
+
+    >>> [part.tolist() for part in sort_codes(np.array([5, 2, 5, 0]))]
+    [[0, 2, 5, 5], [3, 1, 0, 2]]
+    """
+    bits = max(len(codes) - 1, 0).bit_length()
+    if int(codes.max(initial=0)).bit_length() + bits > 63:
+        order = np.argsort(codes, kind="stable")
+        return codes[order], order
+    packed, order = allocate_array(len(codes), np.int64), allocate_array(len(codes), np.int64)
+    np.left_shift(codes, bits, out=packed)
+    packed |= np.arange(len(codes))
+    packed.sort()
+    np.bitwise_and(packed, (1 << bits) - 1, out=order)
+    packed >>= bits
+    return packed, order
