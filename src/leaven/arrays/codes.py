@@ -6,7 +6,7 @@ packed strings are equal only if the strings are, so the table has no false matc
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,19 @@ _BLOCK = 256
 """Strings that are packed before they are looked up, so that memory accesses overlap."""
 _U = np.uint64
 _MASKS = np.array([[(1 << 8 * min(n, 8)) - 1, (1 << 8 * max(n - 8, 0)) - 1] for n in range(MAX_STRING_BYTES + 1)], _U)
+
+
+class SortedStrings(NamedTuple):
+    """Strings in byte order.
+
+    ranks      int32 (strings,)      place of each string, by its code
+    starts     int32 (strings + 1,)  offsets of the sorted strings
+    text_bytes uint8                 their bytes
+    """
+
+    ranks: Codes
+    starts: Codes
+    text_bytes: Bytes
 
 
 class StringTable:
@@ -67,9 +80,8 @@ class StringTable:
             _move_entries(self._table, grown)
             self._table = grown
 
-    def sort_strings(self) -> tuple[Codes, npt.NDArray[np.int32], Bytes]:
-        """(rank of each string in byte order int32 (strings,); offsets int32 (strings + 1,) and bytes of the sorted
-        strings)."""
+    def sort_strings(self) -> SortedStrings:
+        """The strings in byte order."""
         used = self._table[self._table[:, 1] > 0]
         keys = np.empty((self._count, 2), _U)
         keys[used[:, 2]] = used[:, :2]
@@ -85,7 +97,7 @@ class StringTable:
         sizes = lengths[order].astype(np.int64) - 1
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
         letters = keys[order].view(np.uint8).reshape(-1, 16)
-        return ranks, starts, letters[np.arange(16) < sizes[:, None]]
+        return SortedStrings(ranks, starts, letters[np.arange(16) < sizes[:, None]])
 
 
 def read_string_buffers(column: Any) -> tuple[npt.NDArray[np.int32], Bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -61,12 +61,20 @@ def sample_log(
     return replace(samples, facts=facts).validate()
 
 
+class TimeParts(NamedTuple):
+    """Samples of three successive periods."""
+
+    train: Samples
+    valid: Samples
+    test: Samples
+
+
 def sample_by_time(
     events: Events,
     config: SamplingConfig | None = None,
     key: int = 0,
     shares: tuple[float, float, float] = (0.2, 0.15, 0.15),
-) -> tuple[Samples, Samples, Samples]:
+) -> TimeParts:
     """Training, validation and test samples, split at the same times for all users.
 
     shares: of the events for warming up the features, for validation and for testing; the rest is for training. Each
@@ -83,7 +91,7 @@ def sample_by_time(
     if first is None:
         raise DataError("by_time", "a log with times", "none", "name its time column")
     begin = None if warm == 0 else int(first)
-    return (
+    return TimeParts(
         sample_log(events, config, rng.derive_key(key, "train"), begin, int(second)),
         sample_log(events, config, rng.derive_key(key, "valid"), int(second), int(third)),
         sample_log(events, config, rng.derive_key(key, "test"), int(third), None),

@@ -15,6 +15,7 @@ from leaven.ctr_models.encoding import FeatureEncoding, count_no_steps, harden_l
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, MissingExtra, SpecError
 from leaven.protocols import TrainingContext
+from leaven.storage import replace_file, replace_text
 
 _FILE, _TREES = "boosting.json", "boosting.pickle"
 
@@ -103,12 +104,10 @@ class BoostingModel:
 
     def save(self, folder: Path) -> None:
         """Writes the trees as a pickle, the rest as JSON; each file is replaced atomically."""
-        folder.mkdir(parents=True, exist_ok=True)
         stored = {"config": asdict(self.config), "encoding": self.encoding.to_json(), "rounds": self.rounds}
-        for name, data in ((_TREES, pickle.dumps(self.trees)), (_FILE, json.dumps(stored).encode())):
-            part = folder / f"{name}.part"
-            part.write_bytes(data)
-            part.replace(folder / name)
+        with replace_file(folder / _TREES) as part:
+            part.write_bytes(pickle.dumps(self.trees))
+        replace_text(folder / _FILE, json.dumps(stored))
 
 
 def _is_category(encoding: FeatureEncoding) -> npt.NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from leaven.ctr_models.encoding import FeatureEncoding, count_no_steps, harden_l
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, MissingExtra, SpecError
 from leaven.protocols import TrainingContext
+from leaven.storage import replace_text
 
 _FILE = "logistic.json"
 
@@ -83,11 +84,8 @@ class LogisticModel:
 
     def save(self, folder: Path) -> None:
         """Writes one JSON file, replaced atomically."""
-        folder.mkdir(parents=True, exist_ok=True)
         stored = {"config": asdict(self.config), "encoding": self.encoding.to_json()}
-        part = folder / f"{_FILE}.part"
-        part.write_text(json.dumps({**stored, "weights": self.weights.tolist(), "bias": self.bias}), encoding="utf-8")
-        part.replace(folder / _FILE)
+        replace_text(folder / _FILE, json.dumps({**stored, "weights": self.weights.tolist(), "bias": self.bias}))
 
 
 def _build_matrix(encoding: FeatureEncoding, rows: Samples) -> Any:

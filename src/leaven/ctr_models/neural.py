@@ -19,6 +19,7 @@ from leaven.datasets.sample_files import SampleFiles
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError
 from leaven.protocols import CallbackAction, TrainingCallback, TrainingContext
+from leaven.storage import replace_text
 
 if TYPE_CHECKING:
     from leaven.nn.ctr import CtrNetwork, CtrTable, WindowedBatches
@@ -282,9 +283,7 @@ class NeuralModel:
 
         stored = {"config": asdict(self.config), "encoding": self.encoding.to_json()}
         save_tensors(folder / _WEIGHTS, self.net.state_dict(), stored)
-        part = folder / f"{_TRAINING_LOG}.part"
-        part.write_text(json.dumps({"curve": list(self.curve), "facts": dict(self.facts)}))
-        part.replace(folder / _TRAINING_LOG)
+        replace_text(folder / _TRAINING_LOG, json.dumps({"curve": list(self.curve), "facts": dict(self.facts)}))
 
 
 def _build_net(config: NeuralConfig, encoding: FeatureEncoding, key: int) -> CtrNetwork:

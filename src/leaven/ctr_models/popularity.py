@@ -13,6 +13,7 @@ from leaven.ctr_models.encoding import count_no_steps, select_training_rows
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError
 from leaven.protocols import TrainingContext
+from leaven.storage import replace_text
 
 _FILE = "popularity.json"
 
@@ -79,11 +80,8 @@ class PopularItemModel:
 
     def save(self, folder: Path) -> None:
         """Writes one JSON file, replaced atomically."""
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"{_FILE}.part"
         stored = {"config": asdict(self.config), "cuts": self.cuts.tolist(), "share": self.share.tolist()}
-        part.write_text(json.dumps(stored), encoding="utf-8")
-        part.replace(folder / _FILE)
+        replace_text(folder / _FILE, json.dumps(stored))
 
 
 def _assign_groups(values: npt.NDArray[np.float64], cuts: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

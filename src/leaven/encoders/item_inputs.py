@@ -15,6 +15,7 @@ import numpy.typing as npt
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import Pixels, load_catalog_images
 from leaven.errors import DataError, suggest_name
+from leaven.storage import replace_file
 from leaven.tokenization import tokenize_text
 
 SEPARATOR = " | "
@@ -68,11 +69,8 @@ def load_or_compute(folder: str, identity: bytes, compute: Callable[[], Vectors]
         return compute()
     path = Path(folder) / f"{hashlib.blake2b(identity, digest_size=16).hexdigest()}.npy"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
+        with replace_file(path) as part, part.open("wb") as file:
             np.save(file, compute(), allow_pickle=False)
-        part.replace(path)
     vectors: Vectors = np.load(path, allow_pickle=False)
     return vectors
 

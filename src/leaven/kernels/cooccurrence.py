@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,19 @@ Ints = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Number = TypeVar("Number", bound=np.generic)
+
+
+class ItemPairs(NamedTuple):
+    """A CSR table of item pairs.
+
+    starts  int64 (items + 1,)  item i has the pairs starts[i]:starts[i + 1]
+    items   int32 (pairs,)      the other item
+    scores  float32 (pairs,)
+    """
+
+    starts: Ints
+    items: Items
+    scores: Floats
 
 
 @njit(cache=True, nogil=True)
@@ -78,10 +91,10 @@ def count_pairs(
     row_weight: Floats,
     n_items: int,
     reach: tuple[int, int, float],
-) -> tuple[Ints, Items, Floats]:
-    """(starts int64 (n_items + 2,), others int32 (pairs,), sums float32 (pairs,)): a CSR table of co-occurrence.
+) -> ItemPairs:
+    """The co-occurrence of items: the items near each item in order of appearance.
 
-    Items near item i are others[starts[i]:starts[i + 1]], in order of appearance; each co-occurrence adds the weight
+    Each co-occurrence adds the weight
     of its row (float32 (rows,), above 0) times fade ** (distance - 1). row_of_event int32 (events,). reach: (events
     back, events ahead, fade). An item is not its own neighbor; ids outside 1..n_items are skipped.
     """
@@ -103,7 +116,7 @@ def count_pairs(
             sums[touched[position]] = 0.0
         total += count
         bounds[item + 1] = total
-    return bounds, others[:total].copy(), values[:total].copy()
+    return ItemPairs(bounds, others[:total].copy(), values[:total].copy())
 
 
 @njit(cache=True)
@@ -120,8 +133,8 @@ def _is_before(score: float, item: int, other_score: float, other: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def select_top_neighbors(starts: Ints, others: Items, scores: Floats, k: int) -> tuple[Ints, Items, Floats]:
-    """A CSR table (starts, items, scores) of the k highest scores above 0 of each row, in descending order."""
+def select_top_neighbors(starts: Ints, others: Items, scores: Floats, k: int) -> ItemPairs:
+    """The pairs with the k highest scores above 0 of each row, in descending order."""
     rows = len(starts) - 1
     bounds = np.zeros(rows + 1, np.int64)
     capacity = 0
@@ -145,7 +158,7 @@ def select_top_neighbors(starts: Ints, others: Items, scores: Floats, k: int) ->
             size = min(size + 1, k)
         total += size
         bounds[row + 1] = total
-    return bounds, best[:total].copy(), best_scores[:total].copy()
+    return ItemPairs(bounds, best[:total].copy(), best_scores[:total].copy())
 
 
 @njit(cache=True, nogil=True)

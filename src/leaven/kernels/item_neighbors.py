@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from leaven.arrays.parallel import freeze_array
+from leaven.kernels.cooccurrence import index_occurrences
 from leaven.kernels.top_n_lists import pop_sorted, push_item
 
 Floats = npt.NDArray[np.float64]
@@ -57,23 +59,27 @@ class PairWeights(NamedTuple):
     shrinkage: float
 
 
-@njit(cache=True)
-def index_events(items: Items, starts: Ints, n_items: int) -> tuple[Ints, Ints, Ints]:
-    """(starts_of, event, row) of `Occurrences`; mask and padding are not indexed."""
-    starts_of = np.zeros(n_items + 2, np.int64)
-    for item in items:
-        if 1 <= item <= n_items:
-            starts_of[item + 1] += 1
-    starts_of = np.cumsum(starts_of)
-    end = starts_of.copy()
-    event, row = np.empty(starts_of[-1], np.int64), np.empty(starts_of[-1], np.int64)
-    for r in range(len(starts) - 1):
-        for e in range(starts[r], starts[r + 1]):
-            item = items[e]
-            if 1 <= item <= n_items:
-                event[end[item]], row[end[item]] = e, r
-                end[item] += 1
-    return starts_of, event, row
+class NeighborBlock(NamedTuple):
+    """Neighbors of consecutive items: counts int64 (items,); ids int32, similarities float32 (sum of counts,)."""
+
+    counts: Ints
+    ids: Items
+    similarities: Similarities
+
+
+def index_events(items: Items, starts: Ints, row_weights: Floats, first_target: Ints, n_items: int) -> EventIndex:
+    """The index of these rows (fields as in `EventIndex`), all arrays read-only; mask and padding are not indexed."""
+    item_starts, item_events = index_occurrences(items, n_items)
+    item_event_rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))[item_events]
+    return EventIndex(
+        freeze_array(items),
+        freeze_array(starts),
+        freeze_array(row_weights),
+        freeze_array(first_target),
+        freeze_array(item_starts),
+        freeze_array(item_events),
+        freeze_array(item_event_rows),
+    )
 
 
 @njit(cache=True)
@@ -104,8 +110,8 @@ def _sum_pair_weights(rows: EventIndex, pair_weights: PairWeights, item: int, su
 @njit(cache=True, nogil=True)
 def find_neighbors(
     rows: EventIndex, pair_weights: PairWeights, first: int, last: int, max_neighbors: int
-) -> tuple[Ints, Items, Similarities]:
-    """(counts int64, ids int32, similarities float32): neighbors of items first..last - 1, the most similar first.
+) -> NeighborBlock:
+    """The neighbors of items first..last - 1, the most similar first.
 
     similarity of a -> b = s * s / (s + doubt) * source[a] * target[b], with s the summed weight of all pairs a -> b.
     """
@@ -113,10 +119,8 @@ def find_neighbors(
     sums, touched = np.zeros(n_items + 1, np.int64), np.zeros(n_items, np.int32)
     best, best_scores = np.zeros(max_neighbors, np.int32), np.zeros(max_neighbors)
     lengths = np.zeros(last - first, np.int64)
-    ids, similarity = (
-        np.zeros((last - first) * max_neighbors, np.int32),
-        np.zeros((last - first) * max_neighbors, np.float32),
-    )
+    capacity = (last - first) * max_neighbors
+    ids, similarity = np.zeros(capacity, np.int32), np.zeros(capacity, np.float32)
     end = 0
     for item in range(first, last):
         count, size = _sum_pair_weights(rows, pair_weights, item, sums, touched), 0
@@ -134,4 +138,4 @@ def find_neighbors(
         pop_sorted(best_scores, best, size, ids[end : end + size], similarity[end : end + size])
         lengths[item - first] = size
         end += size
-    return lengths, ids[:end].copy(), similarity[:end].copy()
+    return NeighborBlock(lengths, ids[:end].copy(), similarity[:end].copy())

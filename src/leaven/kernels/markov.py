@@ -278,11 +278,19 @@ def compute_probability(
     return p
 
 
+class _HeldOutCounts(NamedTuple):
+    """c(h, w), c(h) and P(w | h') of events, float64 (events,) each, without the event itself."""
+
+    pair: Floats
+    context: Floats
+    lower_probability: Floats
+
+
 @njit(cache=True)
 def _leave_one_out(
     chain: MarkovChain, popularity: TimePopularity, items: Items, times: Ints, starts: Ints, rows: Ints, level: int
-) -> tuple[Floats, Floats, Floats]:
-    """(c(h, w), c(h), P(w | h')) of the events of these rows at a level, without the event itself.
+) -> _HeldOutCounts:
+    """The counts of the events of these rows at a level, without the event itself.
 
     Level -1 selects the first events of the rows (their level is 1), level 1 all others.
     """
@@ -301,7 +309,7 @@ def _leave_one_out(
                 below[known] = compute_probability(chain, popularity, contexts[:depth], times[at], items[at], 1)
                 known += 1
             advance_contexts(chain, contexts, items[at])
-    return counts[:known], totals[:known], below[:known]
+    return _HeldOutCounts(counts[:known], totals[:known], below[:known])
 
 
 @njit(cache=True)

@@ -6,7 +6,7 @@ candidates.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,6 @@ Floats = npt.NDArray[np.float64]
 Similarities = npt.NDArray[np.float32]
 Items = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
-
-Kind = TypeVar("Kind", bound=np.generic)
 
 
 class NeighborLists(NamedTuple):
@@ -35,13 +33,6 @@ class NeighborLists(NamedTuple):
     similarity: Similarities
     popularity_order: Items
     base_scores: Floats
-
-
-def freeze_array(array: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
-    """A contiguous read-only view: memory-mapped, read-only and writable arrays share one compiled version."""
-    view: npt.NDArray[Any] = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 @njit(cache=True, nogil=True)

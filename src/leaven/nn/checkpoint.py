@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from leaven.errors import DataError, FitError, MissingExtra
+from leaven.storage import replace_file
 
 _FILE = "training.safetensors"
 Tensors = dict[str, Tensor]
@@ -22,11 +23,9 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
         from safetensors.torch import save_file
     except ModuleNotFoundError:
         raise MissingExtra("safetensors", "torch") from None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
     tensors_on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(tensors_on_cpu, part, metadata={"leaven": json.dumps(metadata)})
-    part.replace(path)
+    with replace_file(path) as part:
+        save_file(tensors_on_cpu, part, metadata={"leaven": json.dumps(metadata)})
 
 
 def load_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:

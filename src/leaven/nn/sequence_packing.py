@@ -86,9 +86,17 @@ def split_batches(segments: Segments, batch_events: int, key: int) -> list[Ints]
     return [part for part in np.split(order, edges) if len(part)]
 
 
+class Placement(NamedTuple):
+    """row, column: int64 (segments,), where each segment begins; n_rows: the number of rows in use."""
+
+    row: Ints
+    column: Ints
+    n_rows: int
+
+
 @njit(cache=True)
-def place_segments(lengths: Ints, width: int) -> tuple[Ints, Ints, int]:
-    """Places segments in rows by best-fit decreasing; returns (row, column) int64 (segments,) and the number of rows.
+def place_segments(lengths: Ints, width: int) -> Placement:
+    """Places segments in rows by best-fit decreasing.
 
     lengths decrease, and none is above `width`.
     """
@@ -105,7 +113,7 @@ def place_segments(lengths: Ints, width: int) -> tuple[Ints, Ints, int]:
             n_rows += 1
         row[segment], column[segment] = best, width - room[best]
         room[best] -= lengths[segment]
-    return row, column, n_rows
+    return Placement(row, column, n_rows)
 
 
 class PackedBatch(NamedTuple):

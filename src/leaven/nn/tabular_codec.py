@@ -6,12 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leaven import rng
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,16 @@ class TabularShape:
     def row_width(self) -> int:
         """Width of a row with one-hot bins."""
         return self.n_numeric + sum(self.bin_counts)
+
+
+class DecodedRows(NamedTuple):
+    """Distribution of decoded rows: mean of the numeric scores, float64 (rows, n_numeric); bin probabilities (rows, all
+    bins); standard deviation of the scores, one or one per column.
+    """
+
+    scores: Floats
+    probabilities: Floats
+    deviation: Floats | float
 
 
 def build_shape(n_numeric: int, bin_counts: Sequence[int], width: int, layers: int) -> TabularShape:

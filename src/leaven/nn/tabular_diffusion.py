@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from leaven import rng
 from leaven.nn.tabular_codec import (
+    DecodedRows,
     EncodedRows,
+    Floats,
     TabularShape,
     build_mlp,
     compute_cross_entropy,
@@ -24,7 +26,6 @@ from leaven.nn.tabular_codec import (
 )
 from leaven.nn.training import StepRng
 
-Floats = npt.NDArray[np.float64]
 _STEP_FREQUENCIES = 16  # of the step embedding
 _MAX_SCORE = 4.0  # bound of the absolute scores of clean rows
 
@@ -79,8 +80,8 @@ class DenoisingNetwork(nn.Module):
     @torch.no_grad()
     def denoise_rows(
         self, scores: Floats, bins: npt.NDArray[np.int64], label: npt.NDArray[np.int64], step: int
-    ) -> tuple[Floats, Floats, float]:
-        """Returns (mean of the scores, probabilities of the bins, standard deviation of the scores) one step earlier.
+    ) -> DecodedRows:
+        """Returns the distribution of the rows one step earlier.
 
         Scores as in DDPM (Ho and others, 2020, eq. 7) with clean scores clipped to ±4; the label stays as given.
         """
@@ -98,7 +99,7 @@ class DenoisingNetwork(nn.Module):
         )
         probabilities = self._denoise_bins(clean_bins, current_bins, ratio, before)
         probabilities[:, : self.shape.n_labels] = F.one_hot(labels, self.shape.n_labels).double()
-        return mean.numpy(), probabilities.numpy(), std
+        return DecodedRows(mean.numpy(), probabilities.numpy(), std)
 
     def _denoise_bins(self, clean: Tensor, now: Tensor, ratio: float, before: float) -> Tensor:
         """Returns bin probabilities one step earlier, (rows, all bins), given clean probabilities and current bins."""

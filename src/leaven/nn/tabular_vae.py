@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from leaven import rng
 from leaven.nn.tabular_codec import (
+    DecodedRows,
     EncodedRows,
+    Floats,
     TabularShape,
     build_mlp,
     compute_one_hot_cross_entropy,
@@ -22,8 +24,6 @@ from leaven.nn.tabular_codec import (
     weighted_mean,
 )
 from leaven.nn.training import StepRng
-
-Floats = npt.NDArray[np.float64]
 
 
 class TabularVaeNetwork(nn.Module):
@@ -50,13 +50,14 @@ class TabularVaeNetwork(nn.Module):
         return out[:, : self.shape.n_numeric], out[:, self.shape.n_numeric :]
 
     @torch.no_grad()
-    def decode_arrays(self, points: Floats, label: npt.NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
-        """Returns (scores, bin probabilities, standard deviation of each numeric column); the label stays as given."""
+    def decode_arrays(self, points: Floats, label: npt.NDArray[np.int64]) -> DecodedRows:
+        """Returns the distribution of rows at these points; the label stays as given."""
         label_one_hot = F.one_hot(torch.from_numpy(label), self.shape.n_labels).float()
         scores, logits = self.decode_points(torch.from_numpy(points).float(), label_one_hot)
         probabilities = compute_probabilities(logits, self.shape.bin_counts)
         probabilities[:, : self.shape.n_labels] = label_one_hot
-        return scores.double().numpy(), probabilities.double().numpy(), self.log_scale.exp().double().numpy()
+        deviations = self.log_scale.exp().double().numpy()
+        return DecodedRows(scores.double().numpy(), probabilities.double().numpy(), deviations)
 
 
 class TabularVaeTask:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from leaven import rng
-from leaven.metrics.ranking.segments import label_user_segments
+from leaven.metrics.segments import label_user_segments
 from leaven.plan_search.candidates import Candidate, Values
 from leaven.plan_search.ranking_scorer import Origin, RankingScorer
 from leaven.splits.log_splits import Split

@@ -15,7 +15,7 @@ from leaven.augmentation import build_catalog_views, build_epoch_rows, expand, l
 from leaven.augmentation.plan import Plan
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError
-from leaven.metrics.ranking.ranking_names import parse_ranking_metric
+from leaven.metrics.metric_names import parse_ranking_metric
 from leaven.plan_search.candidates import Candidate, Score, Values
 from leaven.progress import ProgressCallback, no_progress
 from leaven.protocols import FittedRecommender, RankingMetric, TrainingContext

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
 from leaven.protocols import RankedItems, TrainingContext
-from leaven.recommenders import recommender_storage
 from leaven.recommenders.popularity import check_request, compute_item_weights, order_by_weight, select_training_rows
+from leaven.storage import load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from leaven.kernels.item_neighbors import EventIndex, PairWeights
@@ -105,8 +105,8 @@ class ItemKnn:
         return FittedItemKnn(self, starts, items, similarity, weight)
 
     def _build_weights(self, weight: Floats) -> PairWeights:
+        from leaven.arrays.parallel import freeze_array
         from leaven.kernels.item_neighbors import PairWeights
-        from leaven.kernels.top_n_lists import freeze_array
 
         lags = np.maximum(np.arange(self.max_lag + 1.0), 1.0) ** -self.lag_power
         source = (weight + self.shrinkage + 1e-9) ** -self.source_power
@@ -125,7 +125,7 @@ class ItemKnn:
     @staticmethod
     def load(folder: Path) -> FittedItemKnn:
         """Loads what `FittedItemKnn.save` wrote. Raises DataError if files are missing."""
-        arrays, facts = recommender_storage.load_arrays(folder, "itemknn")
+        arrays, facts = load_arrays(folder, "itemknn")
         starts, items = arrays["starts"], arrays["items"]
         return FittedItemKnn(ItemKnn(**facts), starts, items, arrays["similarity"], arrays["weight"])
 
@@ -153,7 +153,8 @@ class FittedItemKnn:
 
         Raises SpecError for k below 1, DataError for histories over another catalog.
         """
-        from leaven.kernels.top_n_lists import fill_neighbor_lists, freeze_array
+        from leaven.arrays.parallel import freeze_array
+        from leaven.kernels.top_n_lists import fill_neighbor_lists
 
         check_request(histories, k, len(self.item_weights) - 1)
         neighbors, past = self._seal_neighbors(), freeze_array(histories.items)
@@ -171,7 +172,8 @@ class FittedItemKnn:
         return RankedItems(items, scores)
 
     def _seal_neighbors(self) -> NeighborLists:
-        from leaven.kernels.top_n_lists import NeighborLists, freeze_array
+        from leaven.arrays.parallel import freeze_array
+        from leaven.kernels.top_n_lists import NeighborLists
 
         popularity = self.config.popularity_weight * self.item_weights / self.item_weights.max()
         order = freeze_array(order_by_weight(self.item_weights))
@@ -190,20 +192,15 @@ class FittedItemKnn:
             "similarity": self.similarity,
             "weight": self.item_weights,
         }
-        recommender_storage.save_arrays(folder, "itemknn", arrays, asdict(self.config))
+        save_arrays(folder, "itemknn", arrays, asdict(self.config))
 
 
 def _index_occurrences(train: Histories) -> EventIndex:
     """Returns the positions of each item in the training rows."""
-    from leaven.kernels.item_neighbors import EventIndex, index_events
-    from leaven.kernels.top_n_lists import freeze_array
+    from leaven.kernels.item_neighbors import index_events
 
-    items, starts = freeze_array(train.items), freeze_array(train.starts)
-    first_target = train.starts[1:] - train.n_targets
-    weight, first_target = freeze_array(train.weight.astype(np.float64)), freeze_array(first_target.astype(np.int64))
-    return EventIndex(
-        items, starts, weight, first_target, *map(freeze_array, index_events(items, starts, train.n_items))
-    )
+    first_target = (train.starts[1:] - train.n_targets).astype(np.int64)
+    return index_events(train.items, train.starts, train.weight.astype(np.float64), first_target, train.n_items)
 
 
 def _count_threads() -> int:

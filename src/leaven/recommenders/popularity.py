@@ -13,7 +13,7 @@ import numpy.typing as npt
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, FitError, SpecError
 from leaven.protocols import RankedItems, TrainingContext
-from leaven.recommenders import recommender_storage
+from leaven.storage import load_arrays, save_arrays
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,7 +51,7 @@ class Popularity:
     @staticmethod
     def load(folder: Path) -> FittedPopularity:
         """Loads what `FittedPopularity.save` wrote. Raises DataError if files are missing."""
-        arrays, facts = recommender_storage.load_arrays(folder, "popularity")
+        arrays, facts = load_arrays(folder, "popularity")
         return FittedPopularity(Popularity(**facts), arrays["weight"])
 
 
@@ -69,7 +69,8 @@ class FittedPopularity:
 
         Raises SpecError for k below 1, DataError for histories over another catalog.
         """
-        from leaven.kernels.top_n_lists import fill_popular_lists, freeze_array
+        from leaven.arrays.parallel import freeze_array
+        from leaven.kernels.top_n_lists import fill_popular_lists
 
         check_request(histories, k, len(self.item_weights) - 1)
         items = np.zeros((len(histories), k), np.int32)
@@ -78,7 +79,7 @@ class FittedPopularity:
         return RankedItems(items, np.where(items > 0, self.item_weights[items], -np.inf).astype(np.float32))
 
     def save(self, folder: Path) -> None:
-        recommender_storage.save_arrays(folder, "popularity", {"weight": self.item_weights}, asdict(self.config))
+        save_arrays(folder, "popularity", {"weight": self.item_weights}, asdict(self.config))
 
 
 def select_training_rows(train: Histories, training: TrainingContext) -> Histories:

@@ -17,6 +17,7 @@ from leaven.errors import DataError, SpecError
 from leaven.protocols import FittedRecommender, ItemReader, RankedItems, Recommender, TrainingContext
 from leaven.recommenders.item_knn import ItemKnn
 from leaven.recommenders.transformer import Transformer
+from leaven.storage import replace_text
 
 CANDIDATE_WEIGHTS = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
 """Candidates for the weight of the second list, compared on validation users."""
@@ -168,9 +169,7 @@ class RankFusionRecommender:
         self.first.save(folder / "first")
         self.second.save(folder / "second")
         settings = {"kinds": self.kinds, "weight": self.second_weight, "offset": self.offset, "depth": self.depth}
-        part = folder / f"{_FILE}.part"
-        part.write_text(json.dumps(settings), encoding="utf-8")
-        part.replace(folder / _FILE)
+        replace_text(folder / _FILE, json.dumps(settings))
 
 
 def _fuse_lists(lists: tuple[Items, Items], k: int, weight: float, offset: float) -> RankedItems:

@@ -16,6 +16,7 @@ from leaven import rng
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError, FitError, SpecError
 from leaven.protocols import CallbackAction, RankedItems, TrainingCallback, TrainingContext
+from leaven.storage import replace_text
 
 if TYPE_CHECKING:
     from leaven.nn.fusion import FusedItemTable
@@ -315,9 +316,7 @@ class TransformerRecommender:
 
     def save_training_log(self, folder: Path) -> None:
         """Saves curve and facts."""
-        part = folder / f"{_TRAINING_LOG}.part"
-        part.write_text(json.dumps({"curve": list(self.curve), "facts": dict(self.facts)}))
-        part.replace(folder / _TRAINING_LOG)
+        replace_text(folder / _TRAINING_LOG, json.dumps({"curve": list(self.curve), "facts": dict(self.facts)}))
 
 
 def _select_real(train: Histories) -> Histories:

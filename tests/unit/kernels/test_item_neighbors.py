@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from leaven.kernels.item_neighbors import EventIndex, PairWeights, find_neighbors, index_events
+from leaven.kernels.item_neighbors import PairWeights, find_neighbors, index_events
 
 ITEMS, STARTS = np.array([1, 2, 3, 2, 3], np.int32), np.array([0, 3, 5])
 
 
 def neighbors(first_target: tuple[int, int] = (1, 4), doubt: float = 0.0, keep: int = 5):
-    rows = EventIndex(ITEMS, STARTS, np.array([1.0, 2.0]), np.array(first_target), *index_events(ITEMS, STARTS, 3))
+    rows = index_events(ITEMS, STARTS, np.array([1.0, 2.0]), np.array(first_target), 3)
     lags = np.array([0.0, 1.0, 0.5])
     law = PairWeights(lags, 0.25 * lags, np.array([0, 1.0, 1.0, 2.0]), np.ones(4), doubt)
     counts, ids, values = find_neighbors(rows, law, 1, 4, keep)
@@ -21,10 +21,10 @@ def neighbors(first_target: tuple[int, int] = (1, 4), doubt: float = 0.0, keep: 
 
 
 def test_the_events_of_every_item_are_indexed() -> None:
-    starts_of, event, row = index_events(ITEMS, STARTS, 3)
-    assert starts_of.tolist() == [0, 0, 1, 3, 5]
-    assert event.tolist() == [0, 1, 3, 2, 4]
-    assert row.tolist() == [0, 0, 1, 0, 1]
+    rows = index_events(ITEMS, STARTS, np.ones(2), np.array([1, 4]), 3)
+    assert rows.item_starts.tolist() == [0, 0, 1, 3, 5]
+    assert rows.item_events.tolist() == [0, 1, 3, 2, 4]
+    assert rows.item_event_rows.tolist() == [0, 0, 1, 0, 1]
 
 
 def test_pairs_are_weighted_by_lag_direction_row_and_item() -> None:

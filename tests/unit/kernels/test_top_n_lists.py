@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from leaven.kernels.top_n_lists import NeighborLists, fill_neighbor_lists, fill_popular_lists, freeze_array
+from leaven.arrays.parallel import freeze_array
+from leaven.kernels.top_n_lists import NeighborLists, fill_neighbor_lists, fill_popular_lists
 
 ORDER = np.array([3, 1, 2, 4], np.int32)
 NEIGHBORS = NeighborLists(

@@ -43,6 +43,7 @@ from leaven.generators.sequence.sequence_scaffold import (
 from leaven.kernels.time_popularity import find_first_sale_times
 from leaven.progress import ProgressCallback, no_progress, prefix_progress
 from leaven.protocols import FittedRecommender, OperatorTraits, Recommender, RngKeys, TrainingContext
+from leaven.storage import save_arrays
 
 if TYPE_CHECKING:
     from leaven.kernels.inter_event_times import GapModel
@@ -273,7 +274,6 @@ class FittedRollouts:
 
     def save(self, folder: Path) -> None:
         """Writes the recommender to a subfolder, and the rest to self.npz and self.json, each atomically."""
-        folder.mkdir(parents=True, exist_ok=True)
         self.recommender.save(folder / "recommender")
         clock, scaffolds = self.clock._asdict(), self.scaffolds
         parts: dict[str, Any] = {"first_law": self.scaffolds.starts_and_lengths}
@@ -293,11 +293,7 @@ class FittedRollouts:
                 "n_items": scaffolds.n_items,
             },
         }
-        with (folder / "self.npz.part").open("wb") as file:
-            np.savez(file, **parts)
-        (folder / "self.npz.part").replace(folder / "self.npz")
-        (folder / "self.json.part").write_text(json.dumps(facts, indent=1))
-        (folder / "self.json.part").replace(folder / "self.json")
+        save_arrays(folder, "self", parts, facts)
 
 
 def _cut_prefixes(rows: Histories, keys: RngKeys, share_range: tuple[float, float]) -> Histories:

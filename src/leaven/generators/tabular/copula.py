@@ -12,8 +12,9 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
-from leaven.generators.tabular.row_schema import RowSchema, read_generator, write_generator
+from leaven.generators.tabular.row_schema import RowSchema
 from leaven.protocols import OperatorTraits, RngKeys
+from leaven.storage import load_arrays, save_arrays
 
 Values = npt.NDArray[np.float64]
 
@@ -61,7 +62,7 @@ class Copula:
     @classmethod
     def load(cls, folder: Path) -> FittedCopula:
         """Loads what `save` wrote. Raises DataError where it is missing."""
-        arrays, facts = read_generator(folder, "copula")
+        arrays, facts = load_arrays(folder, "copula")
         schema = RowSchema.from_json(facts["schema"])
         orders = [arrays[f"order_{index}"] for index in range(len(schema.categorical))]
         return FittedCopula(cls(**facts["config"]), schema, arrays["columns"], arrays["root"], orders)
@@ -105,7 +106,7 @@ class FittedCopula:
         """Writes arrays, and the rest as JSON."""
         orders = {f"order_{index}": order for index, order in enumerate(self.orders)}
         arrays: dict[str, npt.NDArray[Any]] = {"columns": self.columns, "root": self.root, **orders}
-        write_generator(folder, "copula", arrays, {"config": asdict(self.config), "schema": self.schema.to_json()})
+        save_arrays(folder, "copula", arrays, {"config": asdict(self.config), "schema": self.schema.to_json()})
 
 
 def _order_by_frequency(train: Samples) -> list[npt.NDArray[np.int32]]:

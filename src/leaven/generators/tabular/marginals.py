@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.samples import Samples
-from leaven.generators.tabular.row_schema import RowSchema, read_generator, write_generator
+from leaven.generators.tabular.row_schema import RowSchema
 from leaven.protocols import OperatorTraits, RngKeys
+from leaven.storage import load_arrays, save_arrays
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Marginals:
     @classmethod
     def load(cls, folder: Path) -> FittedMarginals:
         """Loads what `save` wrote. Raises DataError where it is missing."""
-        arrays, facts = read_generator(folder, "marginals")
+        arrays, facts = load_arrays(folder, "marginals")
         schema = RowSchema.from_json(facts["schema"])
         return FittedMarginals(
             cls(**facts["config"]), schema, arrays["numbers"], arrays["codes"], arrays["label"], facts["negatives"]
@@ -76,7 +77,7 @@ class FittedMarginals:
         """Writes the columns as arrays, and the rest as JSON."""
         arrays: dict[str, npt.NDArray[Any]] = {"numbers": self.numbers, "codes": self.codes, "label": self.label}
         facts = {"config": asdict(self.config), "schema": self.schema.to_json(), "negatives": self.n_negatives}
-        write_generator(folder, "marginals", arrays, facts)
+        save_arrays(folder, "marginals", arrays, facts)
 
 
 def _draw_index(keys: RngKeys, draw: int, low: npt.ArrayLike, high: npt.ArrayLike) -> npt.NDArray[np.int64]:

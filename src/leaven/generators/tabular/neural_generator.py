@@ -13,9 +13,10 @@ from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
 from leaven.generators.tabular.row_encoding import Floats, RowEncoding
-from leaven.generators.tabular.row_schema import RowSchema, apply_in_chunks, read_generator, write_generator
+from leaven.generators.tabular.row_schema import RowSchema, apply_in_chunks
 from leaven.progress import ProgressCallback
 from leaven.protocols import RngKeys
+from leaven.storage import load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from torch import nn
@@ -144,14 +145,14 @@ class FittedNeuralGenerator:
         write_weights(folder / f"{self.kind}.safetensors", self.net.state_dict(), {})
         config: Any = self.config
         facts = {"config": asdict(config), "schema": self.schema.to_json(), "facts": self.facts}
-        write_generator(folder, self.kind, self.encoding.to_arrays(), facts)
+        save_arrays(folder, self.kind, self.encoding.to_arrays(), facts)
 
 
 def load_generator(kind: str, cls: Any, folder: Path) -> FittedNeuralGenerator:
     """Loads what `FittedNeuralGenerator.save` wrote. Raises DataError where it is missing."""
     from leaven.nn.checkpoint import load_tensors as read_weights
 
-    arrays, facts = read_generator(folder, kind)
+    arrays, facts = load_arrays(folder, kind)
     config, encoding = cls(**facts["config"]), RowEncoding.from_arrays(arrays)
     net = config.build_network(encoding, 0)
     net.load_state_dict(read_weights(folder / f"{kind}.safetensors")[0])

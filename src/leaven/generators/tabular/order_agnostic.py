@@ -14,9 +14,10 @@ from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
 from leaven.generators.tabular.binning import MISSING_BIN, Binning
-from leaven.generators.tabular.row_schema import RowSchema, apply_in_chunks, read_generator, write_generator
+from leaven.generators.tabular.row_schema import RowSchema, apply_in_chunks
 from leaven.progress import ProgressCallback, no_progress
 from leaven.protocols import OperatorTraits, RngKeys
+from leaven.storage import load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from leaven.nn.order_agnostic import OrderAgnosticNetwork
@@ -91,7 +92,7 @@ class OrderAgnostic:
         """Loads what `save` wrote. Raises DataError where it is missing."""
         from leaven.nn.checkpoint import load_tensors as read_weights
 
-        arrays, facts = read_generator(folder, "order_agnostic")
+        arrays, facts = load_arrays(folder, "order_agnostic")
         config, binning = cls(**facts["config"]), Binning.from_arrays(arrays)
         net = _build_net(config, binning, 0)
         net.load_state_dict(read_weights(folder / "order_agnostic.safetensors")[0])
@@ -145,7 +146,7 @@ class FittedOrderAgnostic:
 
         write_weights(folder / "order_agnostic.safetensors", self.net.state_dict(), {})
         facts = {"config": asdict(self.config), "schema": self.schema.to_json(), "facts": self.facts}
-        write_generator(folder, "order_agnostic", self.binning.to_arrays(), facts)
+        save_arrays(folder, "order_agnostic", self.binning.to_arrays(), facts)
 
     def _decode_rows(self, keys: RngKeys, bins: Ints) -> Samples:
         """Returns rows of bins, each cell a random training cell of its bin."""

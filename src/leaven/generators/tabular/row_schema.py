@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.samples import Samples
-from leaven.errors import DataError, FitError
+from leaven.errors import FitError
 from leaven.protocols import RngKeys
 
 _CHUNK = 512  # rows of every forward pass, for identical bytes at any batch size
@@ -76,25 +74,3 @@ def apply_in_chunks(function: Callable[..., Any], keys: RngKeys, *arrays: npt.ND
         index[len(keys) - low :] = low
         parts.append(function(keys[index], *(array[index] for array in arrays))[: len(keys) - low])
     return np.concatenate(parts) if parts else np.zeros((0, *arrays[0].shape[1:]), np.int64)
-
-
-def write_generator(folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:
-    """Writes `name.npz` and `name.json`, each atomically."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{name}.npz.part"
-    with part.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
-    part.replace(folder / f"{name}.npz")
-    part = folder / f"{name}.json.part"
-    part.write_text(json.dumps(facts), encoding="utf-8")
-    part.replace(folder / f"{name}.json")
-
-
-def read_generator(folder: Path, name: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """Returns the arrays and facts that `write_generator` wrote. Raises DataError where they are missing or invalid."""
-    try:
-        facts = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in arrays.files}, facts
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(str(folder), f"a fitted {name}", str(error), "fit it again") from error

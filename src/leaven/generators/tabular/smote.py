@@ -12,8 +12,9 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.errors import FitError, MissingExtra, SpecError
-from leaven.generators.tabular.row_schema import RowSchema, read_generator, write_generator
+from leaven.generators.tabular.row_schema import RowSchema
 from leaven.protocols import OperatorTraits, RngKeys
+from leaven.storage import load_arrays, save_arrays
 
 _MIN_ROWS = 2  # rows of a class, for a neighbor
 
@@ -97,7 +98,7 @@ class Smote:
     @classmethod
     def load(cls, folder: Path) -> FittedSmote:
         """Loads what `save` wrote. Raises DataError where it is missing."""
-        arrays, facts = read_generator(folder, "smote")
+        arrays, facts = load_arrays(folder, "smote")
         schema = RowSchema.from_json(facts["schema"])
         return FittedSmote(
             cls(**facts["config"]),
@@ -132,7 +133,7 @@ class FittedSmote:
         """Writes the pool as arrays, and the rest as JSON."""
         arrays: dict[str, npt.NDArray[Any]] = {"numbers": self.numbers, "codes": self.codes}
         facts = {"config": asdict(self.config), "schema": self.schema.to_json()}
-        write_generator(
+        save_arrays(
             folder, "smote", arrays, facts | {"negatives": self.n_negatives, "positive_share": self.positive_share}
         )
 
