@@ -45,7 +45,9 @@ def test_logistic_regression_finds_the_true_weights() -> None:
     assert effect == pytest.approx(1.5, abs=0.3)
 
 
-@pytest.mark.parametrize("config", [Logistic(), Boosting(rounds=25), PopularItem("x")], ids=["logistic", "boosting", "popular"])
+@pytest.mark.parametrize(
+    "config", [Logistic(), Boosting(rounds=25), PopularItem("x")], ids=["logistic", "boosting", "popular"]
+)
 def test_a_saved_model_predicts_the_same(config, tmp_path: Path) -> None:
     rows = draw_rows(3, 500)
     model = config.fit(rows, TrainingContext(key=1))
