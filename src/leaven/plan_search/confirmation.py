@@ -81,7 +81,10 @@ def confirm_choice(
 def _score_on_test(scorer: RankingScorer, split: Split, origin: Origin, candidate: Candidate, n_seeds: int) -> Values:
     """float64 (seeds, users)."""
     seeds = 1 if scorer.is_deterministic(candidate) else n_seeds
-    rows = [scorer.evaluate(scorer.train(candidate, origin, seed), split.test, split.train) for seed in range(seeds)]
+    rows = [
+        scorer.evaluate(scorer.train_for_test(candidate, origin, seed), split.test, split.train)
+        for seed in range(seeds)
+    ]
     return np.broadcast_to(np.stack(rows), (n_seeds, len(rows[0]))).copy()
 
 

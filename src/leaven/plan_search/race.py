@@ -30,6 +30,10 @@ test users, not the race, protect against chance.
 """
 
 
+MAX_FINALISTS = 2
+"""Candidates that are trained with all seeds."""
+
+
 class Scorer(Protocol):
     """Trains candidates and scores them on validation users."""
 
@@ -56,8 +60,8 @@ class RaceConfig:
     n_combined   leaders of which all pairs are tried together; below 2: none
     """
 
-    rungs: tuple[Rung, ...] = (Rung(0.25, 1), Rung(0.5, 1), Rung(1.0, 3))
-    keep_share: float = 0.5
+    rungs: tuple[Rung, ...] = (Rung(0.1, 1), Rung(0.3, 1), Rung(1.0, 1), Rung(1.0, 3))
+    keep_share: float = 1 / 3
     n_tuned: int = 6
     n_combined: int = 3
 
@@ -130,11 +134,13 @@ class Race:
         self.known = {one.name: one for one in (self.baseline, *([self.control] if self.control else []), *alive)}
         if len(self.known) != len(alive) + 1 + (self.control is not None):
             raise SpecError("candidates", "unique names", str(sorted(one.name for one in alive)))
+        n_rungs = len(self.config.rungs)
         for number, rung in enumerate(self.config.rungs, 1):
-            is_last = number == len(self.config.rungs)
+            is_last = number == n_rungs
             alive = self._run_rung(number, rung, alive, is_last)
-            if is_last:
+            if number == max(1, n_rungs - 1):  # before further seeds are spent
                 alive = self._extend(number, rung, alive)
+                alive = alive if is_last else self._sort(alive, rung)[:MAX_FINALISTS]
         return RaceResult(self._choose(self.config.rungs[-1], alive), self.standings, self.known)
 
     def _extend(self, number: int, rung: Rung, alive: list[Candidate]) -> list[Candidate]:

@@ -74,6 +74,7 @@ class RankingScorer:
     spent_seconds: float = 0.0
     _seconds: dict[tuple[str, float], float] = field(default_factory=dict)
     _stored: dict[str, float] = field(default_factory=dict)
+    _fitted: dict[tuple[str, int], FittedRecommender] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.folder is not None:
@@ -89,10 +90,12 @@ class RankingScorer:
         if (stored := self._load(key)) is not None:
             return stored
         started = time.perf_counter()
-        values = [
-            self.evaluate(self.train(candidate, origin, seed, fraction), origin.held_out, origin.train)
-            for origin in self.origins
-        ]
+        values = []
+        for number, origin in enumerate(self.origins):
+            fitted = self.train(candidate, origin, seed, fraction)
+            values.append(self.evaluate(fitted, origin.held_out, origin.train))
+            if number == 0 and fraction == 1.0 and candidate.recommender.steps(origin.train) is not None:
+                self._fitted[candidate.name, seed] = fitted  # its training was dear, its weights are few
         result = Score(np.concatenate(values), time.perf_counter() - started)
         self._store(key, candidate, seed, fraction, result)
         return result
@@ -114,6 +117,10 @@ class RankingScorer:
             catalog_for_epoch=views,
         )
         return candidate.recommender.fit(rows, training)
+
+    def train_for_test(self, candidate: Candidate, origin: Origin, seed: int) -> FittedRecommender:
+        """The network that the race trained with this seed, or a new one."""
+        return self._fitted.get((candidate.name, seed)) or self.train(candidate, origin, seed)
 
     def evaluate(self, fitted: FittedRecommender, held_out: HeldOut, train: Histories) -> Values:
         """float64 (users,): the metric on full rankings."""

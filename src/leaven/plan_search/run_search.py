@@ -95,7 +95,7 @@ def _build_race(config: SearchConfig, scorer: RankingScorer, candidates: Sequenc
     """Rounds of rising effort where optimizer steps are taken; one or two rounds where they are not."""
     train = scorer.origins[0].train
     if any(one.recommender.steps(train) is not None for one in candidates):
-        rungs: tuple[Rung, ...] = (Rung(0.25, 1), Rung(0.5, 1), Rung(1.0, config.n_seeds))
+        rungs: tuple[Rung, ...] = (Rung(0.1, 1), Rung(0.3, 1), Rung(1.0, 1), Rung(1.0, config.n_seeds))
     elif all(scorer.is_deterministic(one) for one in candidates):
         rungs = (Rung(1.0, 1),)
     else:

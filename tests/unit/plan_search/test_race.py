@@ -53,12 +53,12 @@ def race(scorer: KnownGains, names: list[str], config: RaceConfig | None = None,
     return runner.run([Candidate(name, ItemKnn()) for name in names])
 
 
-def test_a_planted_gain_of_a_tenth_wins() -> None:
+def test_a_planted_gain_of_a_fifth_wins_nearly_always() -> None:
     wins = 0
     for key in range(20):
-        chosen = race(KnownGains({"good": 0.01, "bad": -0.02}, key), ["a", "good", "b", "bad", "c"]).chosen
+        chosen = race(KnownGains({"good": 0.02, "bad": -0.02}, key), ["a", "good", "b", "bad", "c"]).chosen
         wins += chosen is not None and chosen.name == "good"
-    assert wins >= 19
+    assert wins >= 17
 
 
 def test_what_is_behind_with_confidence_leaves_in_the_first_round_and_says_why() -> None:
@@ -73,20 +73,20 @@ def test_what_is_behind_with_confidence_leaves_in_the_first_round_and_says_why()
 def test_baseline_and_control_run_in_every_round_and_are_never_chosen() -> None:
     result = race(KnownGains({"repeat": 0.05, "a": -0.01}), ["a", "b"])
     for name in ("item_knn", "repeat"):
-        assert [one.rung for one in result.standings if one.name == name] == [1, 2, 3]
+        assert [one.rung for one in result.standings if one.name == name] == [1, 2, 3, 4]
     assert result.chosen is None or result.chosen.name not in ("item_knn", "repeat")
 
 
-def test_at_most_half_of_the_candidates_enter_the_next_round() -> None:
+def test_at_most_a_third_of_the_candidates_enter_the_next_round() -> None:
     scorer = KnownGains({})
     race(scorer, [f"c{number}" for number in range(12)])
     in_round = [
         len({name for name, _, part in scorer.asked if part == fraction} - {"item_knn", "repeat"})
-        for fraction in (0.25, 0.5, 1.0)
+        for fraction in (0.1, 0.3, 1.0)
     ]
     assert in_round[0] == 12
-    assert in_round[1] <= 6
-    assert in_round[2] <= 3
+    assert in_round[1] <= 4
+    assert in_round[2] <= 2
 
 
 def test_a_candidate_that_fails_is_named_and_the_race_goes_on() -> None:
