@@ -11,8 +11,8 @@ import numpy as np
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
-from leaven.quality.image_rows import ImageRows
-from leaven.quality.table_rows import TabularRows
+from leaven.modalities.image_rows import ImageRows
+from leaven.modalities.tabular import TabularRows
 
 GROUPS, PER_GROUP = 6, 50
 FIRST_DAY = 1_600_000_000
@@ -306,8 +306,11 @@ IMAGES: dict[str, DefectiveGenerator] = {
 """Defect -> generator of images with it."""
 
 LAWS: dict[str, tuple[Law, dict[str, DefectiveGenerator]]] = {
-    "histories": (HistoryLaw(), HISTORIES),
-    "table": (TableLaw(), TABLES),
+    "sequence": (HistoryLaw(), HISTORIES),
+    "tabular": (TableLaw(), TABLES),
     "text": (TextLaw(), TEXTS),
     "image": (ImageLaw(), IMAGES),
 }
+"""Modality -> law of its real rows, and its defects."""
+RNG_NAMES = {"sequence": "histories", "tabular": "table", "text": "text", "image": "image"}
+"""Modality -> name in the keys of its random draws; frozen, so that published figures stay."""

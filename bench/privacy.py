@@ -127,7 +127,7 @@ class TableLine:
         new = fitted.sample(derive_ids(self.n_synthetic))
         if not is_attacked:
             return f"| {format_epsilon(epsilon)} | {measure_usefulness(new, self.test):.3f} | {seconds:.0f} |"
-        figures = format_attack(evaluate_quality(self.train, self.held, new, "table", metrics=METRICS))
+        figures = format_attack(evaluate_quality(self.train, self.held, new, "tabular", metrics=METRICS))
         return f"| {format_epsilon(epsilon)} | {figures} | | {seconds:.0f} |"
 
 

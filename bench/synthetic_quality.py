@@ -22,21 +22,20 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from bench.defects import LAWS
+from bench.defects import LAWS, RNG_NAMES
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.protocols import TrainingContext
 from leaven.quality import EvaluationContext, QualityFacts, evaluate_quality
-from leaven.quality.loading import DATA_KINDS
 from leaven.quality.null_reference import SIGNIFICANCE_LEVEL
 from leaven.registry import create_config, list_kinds, load_kind
 
 PAGE = Path(__file__).parent.parent / "docs" / "quality.md"
 SIZES = (100, 200, 400, 800)
-SPEED_ROWS = {"histories": 100_000, "table": 100_000, "text": 100_000, "image": 5_000}
+SPEED_ROWS = {"sequence": 100_000, "tabular": 100_000, "text": 100_000, "image": 5_000}
 """Rows of each sample in the speed measurement."""
 POWER_METRICS: dict[str, dict[str, str]] = {
-    "histories": {
+    "sequence": {
         "too smooth": "indd",
         "too noisy": "indd",
         "modes missing": "coverage",
@@ -48,7 +47,7 @@ POWER_METRICS: dict[str, dict[str, str]] = {
         "prices of others": "odd_prices",
         "sold too early": "before_sale",
     },
-    "table": {
+    "tabular": {
         "too smooth": "indd",
         "too noisy": "indd",
         "noise of another shape": "indd_shape",
@@ -75,7 +74,7 @@ POWER_METRICS: dict[str, dict[str, str]] = {
         "words of others": "words_match",
     },
 }
-"""Kind of data -> defect -> metric whose power is measured."""
+"""Modality -> defect -> metric whose power is measured."""
 
 
 def evaluate_trial(
@@ -83,7 +82,7 @@ def evaluate_trial(
 ) -> QualityFacts:
     """Evaluate `rows` synthetic rows with a defect against the same number of held-out and training rows."""
     law, defects = LAWS[kind]
-    key = rng.derive_key(11, "judging", kind, number)
+    key = rng.derive_key(11, "judging", RNG_NAMES[kind], number)
     real, held = law.rows(rows, rng.derive_key(key, "real")), law.rows(rows, rng.derive_key(key, "held"))
     new = defects[defect](real, rows, rng.derive_key(key, "new"))
     return evaluate_quality(
@@ -140,7 +139,9 @@ def print_rejections(kind: str, trials: int, rows: int, begin: int = 0, metrics:
 def print_speed(kind: str) -> None:
     """Print seconds and peak memory of an evaluation of real rows as synthetic ones; run it in a separate process."""
     law, rows = LAWS[kind][0], SPEED_ROWS[kind]
-    real, held, new = (law.rows(rows, rng.derive_key(11, "judging", "speed", kind, side)) for side in range(3))
+    real, held, new = (
+        law.rows(rows, rng.derive_key(11, "judging", "speed", RNG_NAMES[kind], side)) for side in range(3)
+    )
     wall_start, cpu_start = time.perf_counter(), time.process_time()
     result = evaluate_quality(real, held, new, kind, seed=7, context=build_context(real))
     wall, spent = time.perf_counter() - wall_start, time.process_time() - cpu_start
@@ -164,11 +165,11 @@ def print_power(kind: str, trials: int) -> None:
 
 def format_metric_table() -> str:
     """Return the table of docs/quality.md: every metric with its docstring summary and its better direction."""
-    lines = ["| metric | group | data | better | meaning |", "|---|---|---|---|---|"]
+    lines = ["| metric | group | modality | better | meaning |", "|---|---|---|---|---|"]
     for kind in list_kinds("synthetic_metrics"):
         metric = create_config("synthetic_metrics", kind)
         summary = (inspect.getdoc(load_kind("synthetic_metrics", kind)) or "").split("\n")[0]
-        of = "all" if len(metric.trait.data_kinds) == len(DATA_KINDS) else ", ".join(metric.trait.data_kinds)
+        of = ", ".join(metric.trait.modalities) or "all"
         better = {"real": "as real"}.get(metric.trait.better, metric.trait.better)
         lines.append(f"| `{kind}` | {metric.trait.group} | {of} | {better} | {summary} |")
     return "\n".join(lines)
@@ -184,14 +185,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--power", action="store_true")
     parser.add_argument("--power-trials", type=int, default=10)
     parser.add_argument("--write", action="store_true", help="write the defects or the power curves to docs/quality.md")
-    parser.add_argument("--kind", choices=list(LAWS))
+    parser.add_argument("--modality", choices=list(LAWS))
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args(arguments)
     if options.table:
         print(format_metric_table())
         return
-    kinds = [options.kind] if options.kind else list(LAWS)
+    kinds = [options.modality] if options.modality else list(LAWS)
     if not options.write:
         print_selected(options, kinds)
         return

@@ -180,7 +180,7 @@ def print_table(name: str, rows: Samples, max_rows: int, kinds: list[str]) -> No
         fitted = create_config("tabular_generators", kind, fields).fit(train, key=5)
         new = fitted.sample(rng.mix_bits(np.arange(1, 2 * len(train) + 1, dtype=np.uint64)))
         seconds = time.process_time() - start
-        result = evaluate_quality(train, held, new, "table", metrics=METRICS)
+        result = evaluate_quality(train, held, new, "tabular", metrics=METRICS)
         cells = [f"{result[metric].value:.3f} ({result[metric].reference:.3f})" for metric in METRICS]
         some = new.take(np.arange(len(train)))
         useful = measure_usefulness(some, test)

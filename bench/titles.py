@@ -33,7 +33,7 @@ from leaven.generators.text.catalog_language_model import (
     train_language_model,
 )
 from leaven.metrics.synthetic import memorization
-from leaven.quality.text_rows import build_text_rows
+from leaven.modalities.text import build_text_rows
 
 FOLDER = Path(os.environ.get("LEAVEN_DATA", "../shared/data")) / "beauty"
 RESULTS, COUNT, VIEWS = Path("runs/titles"), 1_000, 300

@@ -268,6 +268,15 @@ FAMILIES: dict[str, dict[str, str]] = {
 }
 
 
+MODALITIES: dict[str, str] = {
+    "sequence": "leaven.modalities.sequence:SEQUENCE",
+    "text": "leaven.modalities.text:TEXT",
+    "image": "leaven.modalities.image:IMAGE",
+    "tabular": "leaven.modalities.tabular:TABULAR",
+}
+"""Name of a modality -> "module:DESCRIPTOR"."""
+
+
 def list_kinds(family: str) -> dict[str, str]:
     """kind -> "module:Class" of a family: the built-in kinds, then those of installed packages.
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bench.defects import LAWS
+from bench.defects import LAWS, RNG_NAMES
 from bench.synthetic_quality import build_context, evaluate_trial
 from scipy.stats import binom
 
 from leaven import rng
 from leaven.metrics.synthetic import ExplainableMetric, FeaturizedRows, MetricDetails
+from leaven.modalities import get_modality
 from leaven.quality.loading import read_inputs
 from leaven.quality.null_reference import compute_figure, split_halves
 from leaven.quality.quality_facts import METRIC_GROUPS, Figure
@@ -27,45 +28,45 @@ MANY = {"attack_strict": 3200}
 """metric -> rows that it needs, where 400 are too few."""
 
 CATCHES = {
-    "frechet": ("histories", "modes missing", 1),
-    "frechet_infinity": ("table", "modes missing", 1),
-    "sliced_wasserstein": ("histories", "modes missing", 1),
-    "mmd": ("histories", "modes missing", 1),
-    "classifier_auc": ("histories", "order shuffled", 1),
-    "density": ("table", "columns shuffled", -1),
-    "alpha_precision": ("histories", "too noisy", -1),
-    "indd": ("histories", "too smooth", 1),
-    "indd_shape": ("table", "too smooth", 1),
-    "marginals": ("table", "shrunken", 1),
-    "pairs": ("table", "columns shuffled", 1),
-    "transitions": ("histories", "order shuffled", 1),
-    "gaps": ("histories", "clock slow", 1),
-    "lengths": ("histories", "cut short", 1),
-    "repeats": ("histories", "stuttering", 1),
-    "coverage": ("histories", "modes missing", -1),
-    "beta_recall": ("histories", "modes missing", -1),
-    "vendi": ("histories", "modes missing", -1),
-    "catalog_share": ("histories", "modes missing", -1),
-    "gini": ("histories", "too smooth", 1),
-    "top_share": ("histories", "too smooth", 1),
-    "popularity_drift": ("histories", "modes missing", 1),
-    "distinct_ngrams": ("histories", "stuttering", -1),
-    "novel_ngrams": ("histories", "copier", -1),
-    "copies": ("histories", "copier", 1),
-    "near_copies": ("histories", "copier", 1),
-    "longest_run": ("histories", "copier", 1),
-    "authenticity": ("histories", "copier", -1),
-    "data_copying": ("histories", "copier", -1),
-    "attack_auc": ("histories", "copier", 1),
-    "attack_tpr": ("histories", "copier", 1),
-    "attack_strict": ("histories", "copier", 1),
-    "attack_rare": ("histories", "copier", 1),
-    "rare_ngrams": ("histories", "copier", 1),
-    "closest_record": ("table", "copier", -1),
-    "category_agreement": ("histories", "too noisy", -1),
-    "price_outliers": ("histories", "prices of others", 1),
-    "before_release": ("histories", "sold too early", 1),
-    "next_rank": ("histories", "too noisy", -1),
+    "frechet": ("sequence", "modes missing", 1),
+    "frechet_infinity": ("tabular", "modes missing", 1),
+    "sliced_wasserstein": ("sequence", "modes missing", 1),
+    "mmd": ("sequence", "modes missing", 1),
+    "classifier_auc": ("sequence", "order shuffled", 1),
+    "density": ("tabular", "columns shuffled", -1),
+    "alpha_precision": ("sequence", "too noisy", -1),
+    "indd": ("sequence", "too smooth", 1),
+    "indd_shape": ("tabular", "too smooth", 1),
+    "marginals": ("tabular", "shrunken", 1),
+    "pairs": ("tabular", "columns shuffled", 1),
+    "transitions": ("sequence", "order shuffled", 1),
+    "gaps": ("sequence", "clock slow", 1),
+    "lengths": ("sequence", "cut short", 1),
+    "repeats": ("sequence", "stuttering", 1),
+    "coverage": ("sequence", "modes missing", -1),
+    "beta_recall": ("sequence", "modes missing", -1),
+    "vendi": ("sequence", "modes missing", -1),
+    "catalog_share": ("sequence", "modes missing", -1),
+    "gini": ("sequence", "too smooth", 1),
+    "top_share": ("sequence", "too smooth", 1),
+    "popularity_drift": ("sequence", "modes missing", 1),
+    "distinct_ngrams": ("sequence", "stuttering", -1),
+    "novel_ngrams": ("sequence", "copier", -1),
+    "copies": ("sequence", "copier", 1),
+    "near_copies": ("sequence", "copier", 1),
+    "longest_run": ("sequence", "copier", 1),
+    "authenticity": ("sequence", "copier", -1),
+    "data_copying": ("sequence", "copier", -1),
+    "attack_auc": ("sequence", "copier", 1),
+    "attack_tpr": ("sequence", "copier", 1),
+    "attack_strict": ("sequence", "copier", 1),
+    "attack_rare": ("sequence", "copier", 1),
+    "rare_ngrams": ("sequence", "copier", 1),
+    "closest_record": ("tabular", "copier", -1),
+    "category_agreement": ("sequence", "too noisy", -1),
+    "price_outliers": ("sequence", "prices of others", 1),
+    "before_release": ("sequence", "sold too early", 1),
+    "next_rank": ("sequence", "too noisy", -1),
     "self_similarity": ("text", "modes missing", 1),
     "category_mismatch": ("image", "kinds mixed up", 1),
     "image_text_match": ("image", "words of others", -1),
@@ -76,10 +77,10 @@ CATCHES = {
 def sides_of(kind: str, place: int, rows: int) -> ComparedRows:
     """New rows of the real law: nothing is wrong with them."""
     law, _ = LAWS[kind]
-    real, held, new = (law.rows(rows, rng.derive_key(place, kind, part)) for part in ("real", "held", "new"))
+    real, held, new = (law.rows(rows, rng.derive_key(place, RNG_NAMES[kind], part)) for part in ("real", "held", "new"))
     inputs = read_inputs(real, held, new, kind)
     return fit_reference(
-        inputs.real, inputs.held_out, rng.derive_key(place, "learn"), 1000, build_context(real)
+        get_modality(kind), inputs.real, inputs.held_out, rng.derive_key(place, "learn"), 1000, build_context(real)
     ).add_synthetic(inputs.new)
 
 
@@ -110,7 +111,7 @@ def test_every_registered_metric_has_a_defect() -> None:
     assert set(CATCHES) == set(METRICS)
 
 
-@pytest.mark.parametrize("kind", ["histories", "table", "text", "image"])
+@pytest.mark.parametrize("kind", ["sequence", "tabular", "text", "image"])
 def test_real_rows_are_rejected_no_more_than_promised(kind) -> None:
     """The promise is 5 % for each metric; a count that a kept promise reaches once in a thousand is refused.
 
@@ -121,7 +122,7 @@ def test_real_rows_are_rejected_no_more_than_promised(kind) -> None:
         sides = sides_of(kind, place, 150)
         dealt = split_halves(sides.new, sides.pool, 20, place)
         for name, metric in METRICS.items():
-            if kind not in metric.trait.data_kinds or (name in SLOW and place >= 4):
+            if kind not in (metric.trait.modalities or LAWS) or (name in SLOW and place >= 4):
                 continue
             one = compute_figure(name, metric, dealt, sides.new, sides.pool, sides.known, place)
             if not isinstance(one, Figure):
@@ -137,7 +138,7 @@ def test_real_rows_are_rejected_no_more_than_promised(kind) -> None:
 @pytest.mark.parametrize("kind", METRICS)
 def test_a_metric_is_deterministic_and_changes_no_input(kind) -> None:
     metric = METRICS[kind]
-    sides = _sides_once(metric.trait.data_kinds[0])
+    sides = _sides_once(next(iter(metric.trait.modalities), "sequence"))
     new, real = sides.new, sides.pool
     values = [metric(new, real, sides.known, 5) for _ in range(2)]
     assert isinstance(values[0], float)
@@ -172,7 +173,7 @@ def test_a_metric_explains_itself_in_one_sentence(kind) -> None:
 
 
 def test_too_few_rows_give_a_reason_instead_of_a_figure() -> None:
-    sides = sides_of("table", 1, 40)
+    sides = sides_of("tabular", 1, 40)
     halves = split_halves(sides.new, sides.pool, 20, 1)
     said = compute_figure("frechet", METRICS["frechet"], halves, sides.new, sides.pool, sides.known, 1)
     assert isinstance(said, str)
@@ -180,7 +181,7 @@ def test_too_few_rows_give_a_reason_instead_of_a_figure() -> None:
 
 
 def test_a_nan_gives_a_reason_instead_of_a_figure() -> None:
-    sides = sides_of("table", 1, 120)
+    sides = sides_of("tabular", 1, 120)
     empty = replace(sides.new, points=np.full_like(sides.new.points, np.nan))
     metric = METRICS["vendi"]
     single = replace(empty, points=sides.new.points[:, :1])

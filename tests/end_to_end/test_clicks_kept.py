@@ -143,7 +143,7 @@ def test_synthetic_rows_are_evaluated_in_the_run_and_from_its_files(done) -> Non
     found = evaluate_quality(
         *files, str(done.path / "arms/made/expanded"), metrics=("classifier_auc", "copies"), seed=7
     )
-    assert found.modality == "table"
+    assert found.modality == "tabular"
     assert found.setup.rows.new == facts["rows"]["new"]
     assert found["classifier_auc"].value == pytest.approx(figures["made"]["classifier_auc"], abs=0.1)
 

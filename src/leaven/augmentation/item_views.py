@@ -6,8 +6,9 @@ rows. The steps of one plan may change rows, texts and images.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,12 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.augmentation.apply_step import check_unchanged_share
 from leaven.augmentation.expansion import describe_step
-from leaven.augmentation.item_modalities import (
-    IMAGE_COLUMN,
-    ImageModality,
-    Ints,
-    ItemModality,
-    ItemValues,
-    TextModality,
-)
 from leaven.augmentation.plan import Plan, Step
+from leaven.augmentation.preview import Preview
 from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError
+from leaven.modalities import find_item_modality
+from leaven.modalities.modality import Ints, ItemValues, ItemViews
 from leaven.strategies.copy_counts import Uniform
 from leaven.transforms.text.text_views import derive_item_ids
 
@@ -39,8 +35,8 @@ IMAGE_SIZE = 64
 
 @dataclass(frozen=True, eq=False)
 class ViewStep:
-    """A fitted step on items. place: its number in the plan, from 1; columns: those that it changes; of: their
-    modality.
+    """A fitted step on items. place: its number in the plan, from 1; columns: those that it changes; views: how views
+    of their modality are made and shown.
     """
 
     step: Step
@@ -48,7 +44,7 @@ class ViewStep:
     key: int
     fitted: Any
     columns: tuple[str, ...]
-    of: ItemModality
+    views: ItemViews
 
     @property
     def copies(self) -> int:
@@ -66,6 +62,16 @@ class _Moment:
     epoch: int
     progress: float
     base: Columns
+
+
+@dataclass(frozen=True, eq=False)
+class _SampledViews:
+    """Some views of a step. pairs: (id of the item, value before, value after)."""
+
+    view_step: ViewStep
+    column: str
+    unchanged_share: float
+    pairs: Sequence[tuple[str, Any, Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +97,11 @@ class CatalogViews:
         items = np.arange(len(self.catalog))
         moment = self._build_moment(epoch, progress)
         shown = self._choose_views(items, len(self.appending), self._draw_choices("shown", epoch), moment)
-        pictures = shown.pop(IMAGE_COLUMN, None)
-        catalog = replace(self.catalog, texts={**self.catalog.texts, **shown})
-        return catalog if pictures is None else _replace_images(catalog, pictures)
+        catalog = self.catalog
+        for views in {id(one.views): one.views for one in self.steps}.values():
+            columns = dict.fromkeys(column for one in self.steps if one.views is views for column in one.columns)
+            catalog = views.replace_values(catalog, {column: shown[column] for column in columns})
+        return catalog
 
     @property
     def appending(self) -> tuple[ViewStep, ...]:
@@ -140,12 +148,12 @@ class CatalogViews:
         for column in one.columns:
             key = rng.derive_key(one.key, column, self.draw) if fresh else rng.derive_key(one.key, column)
             keys = rng.derive_row_keys(key, names, copy, moment.epoch if fresh else 0)
-            changed[column] = one.of.apply(one.fitted, read[column], items, keys, strength)
+            changed[column] = one.views.apply(one.fitted, read[column], items, keys, strength)
         return changed
 
     def _build_moment(self, epoch: int, progress: float) -> _Moment:
         """The values of all changed columns, after the in-place steps."""
-        base: Columns = {column: one.of.get_values(column) for one in self.steps for column in one.columns}
+        base: Columns = {column: one.views.get_values(column) for one in self.steps for column in one.columns}
         moment = _Moment(epoch, progress, base)
         for one in self.steps:
             if one.step.mode == "in_place" and one.step.is_active(progress):
@@ -167,12 +175,12 @@ class CatalogViews:
         """(column, items with a value, before, after) of one copy of a step, in the middle of its active range."""
         middle = sum(one.step.during) / 2
         for column in one.columns:
-            items = one.of.find_items(column)
+            items = one.views.find_items(column)
             if one.step.mode == "append":
                 read, after = self._make_view(self.appending.index(one), copy, items, self._build_moment(0, middle))
             else:
                 items = items[np.isin(items, self._draw_items(one, 0))]
-                read = {column: _take_values(one.of.get_values(column), items) for column in one.columns}
+                read = {column: _take_values(one.views.get_values(column), items) for column in one.columns}
                 after = self._change_columns(one, read, items, 0, _Moment(0, middle, {}))
             yield column, items, read[column], after[column]
 
@@ -187,18 +195,15 @@ class CatalogViews:
             for copy in range(one.copies if one.step.mode == "append" else 1):
                 for _, items, before, after in self.iterate_views(one, copy):
                     count += len(items)
-                    for reason, some in one.of.count_unchanged(one.fitted, before, after, items).items():
+                    for reason, some in one.views.count_unchanged(one.fitted, before, after, items).items():
                         why[reason] = why.get(reason, 0) + some
             check_unchanged_share(one.step.display_name, one.step.fail_if_unchanged_over, count, why)
-            fact = describe_step(self.plan, one.place) | {"columns": list(one.columns)} | one.of.describe_gaps()
+            fact = describe_step(self.plan, one.place) | {"columns": list(one.columns)} | one.views.describe_gaps()
             facts.append(fact | {"made": count, "tried": count, "unchanged": why, "refused": {}})
         return facts
 
-    def sample_views(self, items: int = 4) -> list[dict[str, Any]]:
-        """Some changed items of each step, the same ones for the same seed: step, item, before and after as its
-        modality shows them, and the step's share of unchanged values.
-        """
-        shown = []
+    def _sample_pairs(self, items: int) -> Iterator[_SampledViews]:
+        """Some changed items of each step, the same ones for the same seed."""
         order = np.argsort(
             rng.draw_bits(rng.derive_row_keys(rng.derive_key(self.seed, "gallery"), derive_item_ids(self.catalog)), 0)
         )
@@ -206,24 +211,38 @@ class CatalogViews:
         rank[order] = np.arange(len(order))
         for one in self.steps:
             column, rows, before, after = next(self.iterate_views(one, 0))
-            n_unchanged = sum(one.of.count_unchanged(one.fitted, before, after, rows).values())
-            pairs = sorted(zip(rank[rows].tolist(), range(len(rows)), strict=True))
-            differing = (index for _, index in pairs if not np.array_equal(before[index], after[index]))
-            some = [
-                {"item": self.catalog.ids[rows[index]], **one.of.show_pair(before[index], after[index], one.step)}
-                for _, index in zip(range(items), differing, strict=False)
-            ]
-            share = round(n_unchanged / max(len(rows), 1), 4)
-            shown.append(
-                {
-                    "step": one.step.display_name,
-                    "on": one.step.modality,
-                    "column": column,
-                    "unchanged": share,
-                    "some": some,
-                }
-            )
-        return shown
+            n_unchanged = sum(one.views.count_unchanged(one.fitted, before, after, rows).values())
+            by_rank = (index for _, index in sorted(zip(rank[rows].tolist(), range(len(rows)), strict=True)))
+            changed = islice((index for index in by_rank if not np.array_equal(before[index], after[index])), items)
+            pairs = [(self.catalog.ids[rows[index]], before[index], after[index]) for index in changed]
+            yield _SampledViews(one, column, round(n_unchanged / max(len(rows), 1), 4), pairs)
+
+    def sample_views(self, items: int = 4) -> list[dict[str, Any]]:
+        """Some changed items of each step, the same ones for the same seed: step, item, before and after as its
+        modality shows them, and the step's share of unchanged values.
+        """
+        return [
+            {
+                "step": one.view_step.step.display_name,
+                "on": one.view_step.step.modality,
+                "column": one.column,
+                "unchanged": one.unchanged_share,
+                "some": [
+                    {"item": item, **one.view_step.views.show_pair(before, after, one.view_step.step)}
+                    for item, before, after in one.pairs
+                ],
+            }
+            for one in self._sample_pairs(items)
+        ]
+
+    def preview_views(self, items: int) -> list[Preview]:
+        """Some changed items of each step as text."""
+        previews = []
+        for one in self._sample_pairs(items):
+            for item, before, after in one.pairs:
+                text = one.view_step.views.summarize_pair(item, before, after)
+                previews.append(Preview(one.view_step.step.display_name, text.before, text.after, text.changed))
+        return previews
 
     def write_files(self, folder: Path) -> None:
         """Write the views of the steps that run once, one Parquet file per step: item, column, copy, and for texts
@@ -240,7 +259,7 @@ class CatalogViews:
                 for column, items, before, after in self.iterate_views(one, copy):
                     ids = [self.catalog.ids[item] for item in items.tolist()]
                     columns: dict[str, Any] = {"item": ids, "column": [column] * len(ids)}
-                    columns |= {"copy": pa.array([copy] * len(ids), pa.int32()), **one.of.to_columns(before, after)}
+                    columns |= {"copy": pa.array([copy] * len(ids), pa.int32()), **one.views.to_columns(before, after)}
                     table = pa.table(columns)
                     writer = writer or pq.ParquetWriter(part, table.schema)
                     writer.write_table(table)
@@ -251,14 +270,6 @@ class CatalogViews:
 
 def _take_values(values: ItemValues, items: Ints) -> ItemValues:
     return [values[item] for item in items.tolist()]
-
-
-def _replace_images(catalog: Catalog, pictures: ItemValues) -> Catalog:
-    """The catalog with these images instead of its files; an item with an unreadable file has none."""
-    blank = np.zeros_like(next(one for one in pictures if one is not None))
-    named = catalog.image_paths or []
-    images = [path if one is not None else "" for path, one in zip(named, pictures, strict=True)]
-    return replace(catalog, image_paths=images, pixels=np.stack([blank if one is None else one for one in pictures]))
 
 
 def build_catalog_views(
@@ -277,18 +288,19 @@ def build_catalog_views(
     Raises DataError without a catalog, or without the columns that a step changes.
     """
     items = catalog or Catalog(ids=[])
-    of: Mapping[str, ItemModality] = {
-        "text": TextModality(items, folder),
-        "images": ImageModality(items, image_size, folder),
-    }
+    views: dict[str, ItemViews] = {}
     steps = []
     for place, step in enumerate(plan.named_steps, 1):
-        if step.is_on_items:
-            if catalog is None:
-                fix = "name a table of items, and its columns of texts or images"
-                raise DataError(f"step {step.display_name!r}", f"items with {step.modality}", "no catalog", fix)
-            columns, key = of[step.modality].find_columns(step), rng.derive_key(seed, "step", step.display_name)
-            steps.append(ViewStep(step, place, key, of[step.modality].fit(step, key), columns, of[step.modality]))
+        modality = find_item_modality(step.use)
+        if modality is None or modality.views is None:
+            continue
+        source = modality.views
+        if catalog is None:
+            fix = "name a table of items, and its columns of texts or images"
+            raise DataError(f"step {step.display_name!r}", f"items with {source.name}", "no catalog", fix)
+        own = views.setdefault(source.name, source.build(items, image_size, folder))
+        columns, key = own.find_columns(step), rng.derive_key(seed, "step", step.display_name)
+        steps.append(ViewStep(step, place, key, own.fit(step, key), columns, own))
     return CatalogViews(items, plan, seed, draw, tuple(steps))
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, cast
 
-from leaven import registry
 from leaven.controllers.gap_controller import GapController
 from leaven.errors import SpecError, suggest_name
+from leaven.modalities import find_item_modality
 from leaven.protocols import (
     Controller,
     Filter,
@@ -122,8 +122,9 @@ class Step:
 
     @property
     def modality(self) -> str:
-        """Modality that it changes: "rows", or of items "text" or "images"."""
-        return _ITEM_FAMILIES.get(registry.find_family(type(self.use)), "rows")
+        """Name of the item views that it changes, such as "text" or "images"; "rows" for a step on rows."""
+        modality = find_item_modality(self.use)
+        return modality.views.name if modality is not None and modality.views is not None else "rows"
 
     @property
     def is_on_items(self) -> bool:
@@ -169,13 +170,6 @@ class Step:
         return describe_config(self.use)
 
 
-_ITEM_FAMILIES = {
-    "text_transforms": "text",
-    "text_generators": "text",
-    "image_transforms": "images",
-    "image_generators": "images",
-}
-"""Families of operators on items -> modality."""
 WHOLE_TRAINING = (0.0, 1.0)
 MODES = ("append", "in_place")
 WHEN = ("once", "each_epoch", "each_round")

@@ -14,8 +14,8 @@ from leaven.cli.info import Json
 from leaven.errors import SpecError, suggest_name
 
 if TYPE_CHECKING:
+    from leaven.modalities.modality import QualityInputs
     from leaven.quality import EvaluationContext, Figure, QualityFacts
-    from leaven.quality.loading import QualityInputs
 
 _VERDICTS = {
     "as_real": Text("● as real", style="green"),
@@ -32,7 +32,7 @@ def evaluate_rows(
     real: Annotated[str, typer.Option(help="The rows that the generator was trained on.")],
     held_out: Annotated[str, typer.Option("--held-out", help="Real rows that no generator was trained on.")],
     synthetic: Annotated[str, typer.Option(help="The rows to evaluate, from any generator.")],
-    kind: Annotated[str, typer.Option(help="histories, table, text or image; inferred.")] = "",
+    modality: Annotated[str, typer.Option(help="sequence, tabular, text or image; inferred.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder for quality.json and report.html.")] = None,
     gate: Annotated[
         list[str] | None, typer.Option(metavar="GATE", help="min_coverage=0.8, max_frechet_ratio=3 …; repeatable.")
@@ -71,7 +71,7 @@ def evaluate_rows(
         config = QualityConfig(tuple(metric or ()), tuple(gate or ()), max_rows, n_splits)
         context = _build_context(real, items, column or [], encoder)
         on_progress(0, 0, "reading")
-        inputs = read_inputs(real, held_out, synthetic, kind, seed, context)
+        inputs = read_inputs(real, held_out, synthetic, modality, seed, context)
         result = evaluate_inputs(inputs, config, seed, context, on_progress)
     files = _write_files(result, inputs if drop_copies else None, out) if out is not None else []
     output.print_json(result.to_json()) if json else output.print_results(*format_quality(result), *files)
@@ -98,7 +98,7 @@ def _build_context(log: str, items: str, columns: list[str], encoder: str) -> Ev
     return EvaluationContext(source, encoder=encoder or None, **fields)
 
 
-def _write_files(result: QualityFacts, inputs: QualityInputs | None, folder: Path) -> list[str]:
+def _write_files(result: QualityFacts, inputs: QualityInputs[Any] | None, folder: Path) -> list[str]:
     """Write the result, its page and the rows of the inputs without copies; a line about each."""
     from leaven.quality import write_rows_without_copies
     from leaven.report.html import write_quality

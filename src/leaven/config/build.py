@@ -5,70 +5,47 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from leaven import registry
 from leaven.config.old_names import suggest_key, suggest_value
 from leaven.errors import SpecError
-from leaven.protocols import (
-    Controller,
-    CtrModel,
-    Encoder,
-    Filter,
-    Generator,
-    ImageGenerator,
-    ImageTransform,
-    Recommender,
-    Schedule,
-    Strategy,
-    TabularFilter,
-    TabularGenerator,
-    TabularStrategy,
-    TabularTransform,
-    TextGenerator,
-    TextTransform,
-    Transform,
-)
+from leaven.modalities import list_modalities
+from leaven.modalities.modality import Family
+from leaven.protocols import Controller, CtrModel, Encoder, Recommender, Schedule
 
-FAMILIES: Mapping[Any, str] = {
-    Transform: "transforms",
-    Generator: "generators",
-    TextTransform: "text_transforms",
-    TextGenerator: "text_generators",
-    ImageTransform: "image_transforms",
-    ImageGenerator: "image_generators",
-    Strategy: "strategies",
-    Schedule: "schedules",
-    Controller: "controllers",
-    Filter: "filters",
-    Encoder: "encoders",
-    Recommender: "recommenders",
-    TabularTransform: "tabular_transforms",
-    TabularGenerator: "tabular_generators",
-    TabularStrategy: "tabular_strategies",
-    TabularFilter: "tabular_filters",
-    CtrModel: "ctr_models",
-}
-"""Protocol -> registry family of the kinds that implement it."""
-OPERATORS = (
-    "transforms",
-    "generators",
-    "text_transforms",
-    "text_generators",
-    "image_transforms",
-    "image_generators",
-    "tabular_transforms",
-    "tabular_generators",
+_OTHER_FAMILIES = (
+    Family("schedules", Schedule),
+    Family("controllers", Controller),
+    Family("encoders", Encoder),
+    Family("recommenders", Recommender),
+    Family("ctr_models", CtrModel),
 )
-"""Families whose kind is the key `use`; for the others it is `kind`."""
-FAMILY_PREFIXES = {
-    "text_transforms": "text",
-    "text_generators": "text",
-    "image_transforms": "images",
-    "image_generators": "images",
-}
-"""Family -> optional prefix of its kinds, "text.swap", for kinds whose name another family has too."""
+"""Families that belong to no modality."""
+
+
+@cache
+def map_protocols() -> Mapping[Any, str]:
+    """Protocol -> registry family of the kinds that implement it."""
+    families = (family for modality in list_modalities() for family in modality.families.all)
+    return {family.protocol: family.name for family in (*families, *_OTHER_FAMILIES)}
+
+
+@cache
+def list_operator_families(task: str = "") -> tuple[str, ...]:
+    """Families of the operators of a task, or of all tasks: their kind is the key `use`, for others it is `kind`."""
+    modalities = [modality for modality in list_modalities() if task in ("", modality.task)]
+    return tuple(family for modality in modalities for family in modality.families.operators)
+
+
+@cache
+def map_prefixes() -> Mapping[str, str]:
+    """Family -> optional prefix of its kinds, "text.swap", for kinds whose name another family has too."""
+    views = {modality.name: modality for modality in list_modalities() if modality.views is not None}
+    return {family: one.views.name for one in views.values() if one.views for family in one.families.operators}
+
 
 KeyLocator = Callable[[str], str]
 """Key of the current table -> its location for an error message."""
@@ -99,14 +76,17 @@ def build_config(cls: Any, table: Mapping[str, Any], where: KeyLocator) -> Any:
 def convert_value(value: Any, hint: Any, where: KeyLocator, key: str) -> Any:
     """Convert a value to the type of its field: config objects where the type is a protocol, else the checked value."""
     families = list_families(hint)
-    if not families:
-        return check_value(value, hint, where(key))
+    return build_registered(value, families, where, key) if families else check_value(value, hint, where(key))
+
+
+def build_registered(value: Any, families: tuple[str, ...], where: KeyLocator, key: str) -> Any:
+    """Config of a kind of these families, or a tuple of configs for a list."""
     if isinstance(value, list):
-        return tuple(_build_registered(item, families, where, f"{key}[{index}]") for index, item in enumerate(value))
-    return _build_registered(value, families, where, key)
+        return tuple(_build_kind(item, families, where, f"{key}[{index}]") for index, item in enumerate(value))
+    return _build_kind(value, families, where, key)
 
 
-def _build_registered(value: Any, families: tuple[str, ...], where: KeyLocator, key: str) -> Any:
+def _build_kind(value: Any, families: tuple[str, ...], where: KeyLocator, key: str) -> Any:
     """Config of a kind ("crop"), a table ({ use = "crop", … }) or, for schedules, a number."""
     if isinstance(value, int | float) and not isinstance(value, bool) and "schedules" in families:
         return registry.load_kind("schedules", "constant")(float(value))
@@ -127,7 +107,8 @@ def find_class(kind: str, families: tuple[str, ...], place: str) -> Any:
     Raises SpecError that names the nearest kind of all families.
     """
     for family in families:
-        own = kind.removeprefix(f"{FAMILY_PREFIXES[family]}.") if family in FAMILY_PREFIXES else kind
+        prefix = map_prefixes().get(family)
+        own = kind.removeprefix(f"{prefix}.") if prefix else kind
         if own in registry.list_kinds(family):
             return registry.load_kind(family, own, place)
     every = [name for family in families for name in registry.list_kinds(family)]
@@ -140,7 +121,8 @@ def _list_known(families: tuple[str, ...]) -> str:
 
 def list_families(hint: Any) -> tuple[str, ...]:
     """Families of all protocols in a type, in its order."""
-    found = [FAMILIES[hint]] if isinstance(hint, type) and hint in FAMILIES else []
+    known = map_protocols()
+    found = [known[hint]] if isinstance(hint, type) and hint in known else []
     for inner in get_args(hint):
         found += list_families(inner)
     return tuple(dict.fromkeys(found))
@@ -189,6 +171,6 @@ def describe_kind(config: Any) -> dict[str, str]:
     """{"use": kind} or {"kind": kind} of a registered config; empty for other dataclasses."""
     for family in registry.FAMILIES:
         if (kind := registry.find_kind(family, config)) in registry.list_kinds(family):
-            prefix = f"{FAMILY_PREFIXES[family]}." if family in FAMILY_PREFIXES else ""
-            return {"use" if family in OPERATORS else "kind": prefix + kind}
+            prefix = f"{map_prefixes()[family]}." if family in map_prefixes() else ""
+            return {"use" if family in list_operator_families() else "kind": prefix + kind}
     return {}

@@ -9,25 +9,12 @@ from typing import Any
 from leaven import registry
 from leaven.augmentation.plan import Plan
 from leaven.cleaning import CleaningConfig
-from leaven.config.build import list_families
+from leaven.config.build import list_operator_families
 from leaven.config.evaluation import CtrEvaluationConfig, EvaluationConfig
 from leaven.ctr_features import SamplingConfig
 from leaven.errors import SpecError, suggest_name
 from leaven.ingest.source_config import CatalogSource
-from leaven.protocols import (
-    Filter,
-    Generator,
-    ImageGenerator,
-    ImageTransform,
-    Strategy,
-    TabularFilter,
-    TabularGenerator,
-    TabularStrategy,
-    TabularTransform,
-    TextGenerator,
-    TextTransform,
-    Transform,
-)
+from leaven.modalities import get_modality
 from leaven.quality import QualityConfig
 
 BASELINE, CONTROL = "baseline", "repeat"
@@ -40,21 +27,31 @@ VARIANTS, QUALITY = "variant", "quality"
 class Task:
     """A prediction task, with the types that keys of its specs have.
 
-    name                    as in `task = "…"`
-    operator, copies, filters  protocols of `use`, `copies` and `filters` of a step; they give the registry families
-    recommender, split      (registry family, default kind)
-    evaluate                class of [evaluate]
-    tables                  tables and keys that only this task has
+    name                as in `task = "…"`
+    modality            name of the modality of the rows that steps change
+    recommender, split  (registry family, default kind)
+    evaluate            class of [evaluate]
+    tables              tables and keys that only this task has
     """
 
     name: str
-    operator: Any
-    copies: Any
-    filters: Any
+    modality: str
     recommender: tuple[str, str]
     split: tuple[str, str]
     evaluate: Any
     tables: tuple[str, ...] = ()
+
+    @property
+    def operator_families(self) -> tuple[str, ...]:
+        """Registry families of `use` in a step."""
+        return list_operator_families(self.name)
+
+    @property
+    def step_families(self) -> Mapping[str, tuple[str, ...]]:
+        """Key of a step -> registry families of its values."""
+        families = get_modality(self.modality).families
+        own = {"copies": families.strategies, "filters": families.filters}
+        return {key: (family.name,) for key, family in own.items() if family} | {"strength": ("schedules",)}
 
 
 @dataclass(frozen=True)
@@ -115,9 +112,7 @@ class Spec:
 
 RANKING = Task(
     "ranking",
-    Transform | Generator | TextTransform | TextGenerator | ImageTransform | ImageGenerator,
-    Strategy,
-    tuple[Filter, ...],
+    "sequence",
     ("recommenders", "transformer"),
     ("splits", "time"),
     EvaluationConfig,
@@ -125,9 +120,7 @@ RANKING = Task(
 
 CTR = Task(
     "ctr",
-    TabularTransform | TabularGenerator,
-    TabularStrategy,
-    tuple[TabularFilter, ...],
+    "tabular",
     ("ctr_models", "mlp"),
     ("sample_splits", "time"),
     CtrEvaluationConfig,
@@ -139,4 +132,4 @@ TASKS: Mapping[str, Task] = {task.name: task for task in (RANKING, CTR)}
 
 def build_repeat(spec: Spec) -> Any:
     """Config of the operator that duplicates rows, in the task of a spec."""
-    return registry.create_config(list_families(TASKS[spec.task].operator)[0], "repeat")
+    return registry.create_config(TASKS[spec.task].operator_families[0], "repeat")

@@ -13,10 +13,10 @@ from leaven.cleaning import CleaningConfig
 from leaven.config import toml_source as spec_text
 from leaven.config.build import (
     build_config,
+    build_registered,
     check_value,
     convert_value,
     find_class,
-    list_families,
 )
 from leaven.config.experiment_spec import (
     BASELINE,
@@ -35,7 +35,7 @@ from leaven.ctr_features import LabeledTable, SamplingConfig
 from leaven.errors import SpecError
 from leaven.filters.rules import Rules
 from leaven.ingest.source_config import CatalogSource, LogSource
-from leaven.protocols import Controller, Schedule, get_traits
+from leaven.protocols import Controller, get_traits
 from leaven.quality import QualityConfig
 from leaven.run_folder import slugify
 
@@ -265,7 +265,7 @@ def _build_step(table: Mapping[str, Any], context: _Context, path: str) -> Step:
     operator_table = (
         {"use": use, **own} if isinstance(use, str) else {**_build_combination(use, context.task, where), **own}
     )
-    operator = convert_value(operator_table, context.task.operator, where, "use")
+    operator = build_registered(operator_table, context.task.operator_families, where, "use")
     return _construct_step(operator, mine, context, where)
 
 
@@ -276,16 +276,20 @@ def _build_combination(use: Any, task: Task, where: Any) -> dict[str, Any]:
     if "kind" in use:
         fix = f'write use = "{use["kind"]}", and its fields on separate lines'
         raise SpecError(where("use"), "a kind, or { one_of = [ … ] }", "a table with a kind", fix)
-    known = registry.list_kinds(list_families(task.operator)[0])
+    known = registry.list_kinds(task.operator_families[0])
     kind = next((key for key in use if key in known), next(iter(use)))
     member_key = "transforms" if isinstance(use[kind], list) else "transform"
     return {"use": kind, member_key: use[kind], **{key: value for key, value in use.items() if key != kind}}
 
 
 def _construct_step(operator: Any, mine: Mapping[str, Any], context: _Context, where: Any) -> Step:
-    task = context.task
-    hints = {"copies": task.copies, "strength": Schedule, "filters": task.filters}
-    values = {key: convert_value(value, hints.get(key, _PLAIN.get(key)), where, key) for key, value in mine.items()}
+    families = context.task.step_families
+    values = {
+        key: build_registered(value, families[key], where, key)
+        if key in families
+        else check_value(value, _PLAIN_FIELDS[key], where(key))
+        for key, value in mine.items()
+    }
     if context.rules and not get_traits(operator).copies_rows:
         values.setdefault("filters", (Rules(context.rules),))
     try:
@@ -297,7 +301,7 @@ def _construct_step(operator: Any, mine: Mapping[str, Any], context: _Context, w
         raise SpecError(where(key), error.expected, error.got, fix or error.fix) from error
 
 
-_PLAIN: Mapping[str, Any] = {
+_PLAIN_FIELDS: Mapping[str, Any] = {
     "mode": str,
     "when": str,
     "during": tuple[float, float],

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 from leaven import registry
 from leaven.augmentation.plan import COMBINE_MODES, Step
 from leaven.cleaning import CleaningConfig
-from leaven.config.build import FAMILY_PREFIXES, list_families
+from leaven.config.build import list_families, list_operator_families, map_prefixes
 from leaven.config.experiment_spec import QUALITY, TASKS, VARIANTS
 from leaven.ctr_features import LabeledTable, SamplingConfig
 from leaven.ingest.source_config import LogSource
@@ -69,10 +69,11 @@ def _any_of(family: str, word: str, default: str = "") -> dict[str, Any]:
 def _describe_step() -> dict[str, Any]:
     """Schema of a step: its own fields and those of all operators; parsing checks which operator has which."""
     step = _describe_class(Step)["properties"]
-    families = [family for task in TASKS.values() for family in list_families(task.operator)]
-    families.sort(key=lambda family: family not in FAMILY_PREFIXES)  # of equal fields the later family's wins
+    prefixes = map_prefixes()
+    families = [family for task in TASKS for family in list_operator_families(task)]
+    families.sort(key=lambda family: family not in prefixes)  # of equal fields the later family's wins
     kinds = [kind for family in families for kind in registry.list_kinds(family)]
-    kinds += [f"{word}.{kind}" for family, word in FAMILY_PREFIXES.items() for kind in registry.list_kinds(family)]
+    kinds += [f"{word}.{kind}" for family, word in prefixes.items() for kind in registry.list_kinds(family)]
     kinds = list(dict.fromkeys(kinds))
     operators: dict[str, Any] = {}
     for family in families:

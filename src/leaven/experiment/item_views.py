@@ -59,12 +59,4 @@ def preview_item_steps(
     found = build_item_views(recommender, seed, plan, catalog, 0, scratch)
     if found is None:
         return []
-    shown = []
-    for step in found.sample_views(items):
-        for item in step["some"]:
-            if step["on"] == "text":
-                before, after = ("".join(part for part, _ in item[side]) for side in ("before", "after"))
-            else:
-                before, after = f"image of {item['item']}", f"another by {item['apart']} of 255 levels"
-            shown.append({"step": step["step"], "before": [before], "after": [after], "changed": [0]})
-    return shown
+    return [preview.as_dict() for preview in found.preview_views(items)]

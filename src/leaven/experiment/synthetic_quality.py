@@ -24,11 +24,13 @@ from leaven.datasets.samples import Samples
 from leaven.errors import DataError, GateError, MissingExtra
 from leaven.experiment.preparation import Prepared
 from leaven.experiment.trial import ExpandedVariant
+from leaven.modalities import find_modality
+from leaven.modalities.modality import QualityInputs
 from leaven.protocols import FittedRecommender, ProgressCallback
 from leaven.quality import EvaluationContext, Figure, QualityConfig, QualityFacts
 from leaven.quality.evaluate import evaluate_rows
 from leaven.quality.image_text_consistency import METRIC, ItemImages
-from leaven.quality.loading import DataKind, QualityInputs, read_inputs
+from leaven.quality.loading import read_inputs
 from leaven.quality.quality_config import apply_gates
 from leaven.quality.quality_facts import QUALITY_FILE, EvaluationSetup, RowCounts
 from leaven.quality.reference_fit import ReferenceFit, fit_reference
@@ -102,7 +104,7 @@ class _QualityEvaluator:
         assert spec.quality is not None
         self.spec, self.prepared, self.run, self.on_progress = spec, prepared, run, on_progress
         self.config: QualityConfig = spec.quality
-        self.kind: DataKind = "histories" if isinstance(prepared.split, Split) else "table"
+        self.modality = find_modality(prepared.split.train)
         self.reference: ReferenceFit | None = None
         self.pictured: ItemImages | str | None = None
 
@@ -134,7 +136,12 @@ class _QualityEvaluator:
         train, unseen = self.prepared.split.train, get_unseen_rows(self.prepared.split)
         try:
             inputs = read_inputs(
-                train, unseen, new, self.kind, self.spec.seed, EvaluationContext(getattr(train, "catalog", None))
+                train,
+                unseen,
+                new,
+                self.modality.name,
+                self.spec.seed,
+                EvaluationContext(getattr(train, "catalog", None)),
             )
             found = evaluate_rows(
                 inputs,
@@ -162,7 +169,7 @@ class _QualityEvaluator:
             return found
         catalog, seed = self.prepared.split.train.catalog, self.spec.seed
         match = self._measure_text_match(build_catalog_views(catalog, variant.plan, seed)(0, _HALF))
-        whole = found or QualityFacts("histories", EvaluationSetup(seed, self.config.n_splits))
+        whole = found or QualityFacts(self.modality.name, EvaluationSetup(seed, self.config.n_splits))
         if not isinstance(match, Figure):
             return replace(whole, skipped_metrics={**whole.skipped_metrics, METRIC: match})
         if found is None:
@@ -187,16 +194,15 @@ class _QualityEvaluator:
         whole = rows(0, _HALF)
         return whole.take(np.flatnonzero(whole.origin != REAL_ORIGIN))
 
-    def _fit_reference(self, inputs: QualityInputs) -> ReferenceFit:
+    def _fit_reference(self, inputs: QualityInputs[Any]) -> ReferenceFit:
         if self.reference is None:
             self.on_progress(0, 0, "quality of rows · fitting on real rows")
             key = rng.derive_key(self.spec.seed, "judge")
-            known = (
-                EvaluationContext(recommender=self._load_baseline())
-                if self.kind == "histories"
-                else EvaluationContext()
+            uses_recommender = "recommender" in self.modality.quality.context_fields
+            known = EvaluationContext(recommender=self._load_baseline() if uses_recommender else None)
+            self.reference = fit_reference(
+                self.modality, inputs.real, inputs.held_out, key, self.config.max_rows, known
             )
-            self.reference = fit_reference(inputs.real, inputs.held_out, key, self.config.max_rows, known)
         return self.reference
 
     def _load_baseline(self) -> FittedRecommender:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from leaven.augmentation.preview import is_previewable, list_item_names, select_preview_rows
+from leaven.augmentation.preview import is_previewable, select_preview_rows
 from leaven.config import Spec, Variant
 from leaven.datasets.histories import Histories
+from leaven.modalities.sequence import list_item_names
 from leaven.provenance.mixed_rows import mixes_users
 from leaven.provenance.row_files import RowIds, load_row_names, load_rows, load_run_catalog
 from leaven.report.html import write_report as write_page

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from leaven.quality.context import EvaluationContext
+from leaven.modalities.modality import EvaluationContext
 from leaven.quality.evaluate import evaluate_quality
-from leaven.quality.memorized_rows import write_rows_without_copies
 from leaven.quality.quality_config import Gate, QualityConfig
 from leaven.quality.quality_facts import Figure, GateResult, QualityFacts
+from leaven.quality.row_comparison import write_rows_without_copies
 
 __all__ = [
     "EvaluationContext",

@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from leaven import rng
-from leaven.datasets.histories import Histories
 from leaven.errors import MissingExtra
 from leaven.metrics.synthetic import SampleMetric
+from leaven.modalities import get_modality
+from leaven.modalities.modality import NO_CONTEXT, EvaluationContext, QualityInputs
 from leaven.protocols import ProgressCallback
-from leaven.quality.context import NO_CONTEXT, EvaluationContext
-from leaven.quality.distributions import describe_distributions, pair_with_nearest
-from leaven.quality.loading import QualityInputs, has_clock, read_inputs
-from leaven.quality.memorized_rows import list_copies
+from leaven.quality.loading import read_inputs
 from leaven.quality.null_reference import HalfSplit, compute_figure, split_halves
 from leaven.quality.quality_config import QualityConfig, apply_gates
 from leaven.quality.quality_facts import EvaluationSetup, Figure, QualityFacts, RowCounts
 from leaven.quality.reference_fit import ComparedRows, ReferenceFit, fit_reference
+from leaven.quality.row_comparison import describe_distributions, list_copies, pair_with_nearest
 
 
 def _ignore_progress(done: int, total: int, words: str) -> None:
@@ -28,7 +27,7 @@ def evaluate_quality(
     real: Any,
     held_out: Any,
     new: Any,
-    kind: str = "",
+    modality: str = "",
     seed: int = 7,
     max_rows: int = 4000,
     n_splits: int = 20,
@@ -45,7 +44,7 @@ def evaluate_quality(
               height, width, 3)
     held_out  real rows outside the generator's training data; a third of them fits the scorers, the others are compared
     new       the rows to evaluate, from any generator
-    kind      "histories", "table", "text" or "image"; inferred if empty
+    modality  "sequence", "tabular", "text" or "image"; inferred if empty
     max_rows  maximum rows of each side, chosen by the seed
     n_splits  number of random splits of real rows into halves, at least 20
     gates     "min_coverage=0.8", "max_attack_tpr=0.05", "max_frechet_ratio=3"; the result states which passed
@@ -56,11 +55,13 @@ def evaluate_quality(
     """
     config = QualityConfig(tuple(metrics), tuple(gates), max_rows, n_splits)
     on_progress(0, 0, "reading")
-    return evaluate_inputs(read_inputs(real, held_out, new, kind, seed, context), config, seed, context, on_progress)
+    return evaluate_inputs(
+        read_inputs(real, held_out, new, modality, seed, context), config, seed, context, on_progress
+    )
 
 
 def evaluate_inputs(
-    inputs: QualityInputs,
+    inputs: QualityInputs[Any],
     config: QualityConfig,
     seed: int = 7,
     context: EvaluationContext = NO_CONTEXT,
@@ -69,12 +70,13 @@ def evaluate_inputs(
     """Fit the reference models on the real rows and evaluate the new ones; see `evaluate_quality`."""
     on_progress(0, 0, "fitting on real rows")
     key = rng.derive_key(seed, "judge")
-    reference = fit_reference(inputs.real, inputs.held_out, key, config.max_rows, context)
+    modality = get_modality(inputs.modality)
+    reference = fit_reference(modality, inputs.real, inputs.held_out, key, config.max_rows, context)
     return evaluate_rows(inputs, reference, config, seed, on_progress)
 
 
 def evaluate_rows(
-    inputs: QualityInputs,
+    inputs: QualityInputs[Any],
     studied: ReferenceFit,
     config: QualityConfig,
     seed: int,
@@ -83,22 +85,22 @@ def evaluate_rows(
     """Return the evaluation of new rows by fitted reference models; `seed` is recorded in the facts."""
     sides = studied.add_synthetic(inputs.new)
     figures, skipped = _evaluate_metrics(inputs, sides, config, studied.key, on_progress)
-    copies = list_copies(inputs)
+    copies, modality = list_copies(inputs), get_modality(inputs.modality)
     facts = QualityFacts(
-        modality=inputs.kind,
+        modality=inputs.modality,
         setup=_describe_setup(inputs, studied, sides, seed, config.n_splits),
         figures=tuple(figures),
         skipped_metrics=skipped,
         copies=copies,
         n_copies=len(copies),
-        distributions=describe_distributions(inputs, studied, sides),
-        neighbors=pair_with_nearest(inputs, sides),
+        distributions=describe_distributions(modality, studied, sides),
+        neighbors=pair_with_nearest(modality, inputs, sides),
     )
     return apply_gates(facts, config.gates)
 
 
 def _evaluate_metrics(
-    inputs: QualityInputs, sides: ComparedRows, config: QualityConfig, key: int, on_progress: ProgressCallback
+    inputs: QualityInputs[Any], sides: ComparedRows, config: QualityConfig, key: int, on_progress: ProgressCallback
 ) -> tuple[list[Figure], dict[str, str]]:
     """Return the figures, and metric -> reason for each that has none."""
     splits = split_halves(sides.new, sides.pool, config.n_splits, key)
@@ -117,14 +119,19 @@ def _evaluate_metrics(
 
 
 def _evaluate_metric(
-    kind: str, metric: SampleMetric, inputs: QualityInputs, sides: ComparedRows, splits: Sequence[HalfSplit], key: int
+    kind: str,
+    metric: SampleMetric,
+    inputs: QualityInputs[Any],
+    sides: ComparedRows,
+    splits: Sequence[HalfSplit],
+    key: int,
 ) -> Figure | str:
     """Return the figure, the reason why there is none, or "" if the metric is for another kind of data."""
     trait = metric.trait
-    if inputs.kind not in trait.data_kinds:
+    if trait.modalities and inputs.modality not in trait.modalities:
         return ""
-    is_timed = all(isinstance(one, Histories) and has_clock(one) for one in (inputs.real, inputs.held_out, inputs.new))
-    if trait.needs_clock and not is_timed:
+    has_clock = get_modality(inputs.modality).quality.has_clock
+    if trait.needs_clock and not all(map(has_clock, (inputs.real, inputs.held_out, inputs.new))):
         return "needs times; these rows have positions in a sequence only"
     if trait.required_statistic and not all(
         trait.required_statistic[0] in one.row_statistics for one in (sides.new, sides.pool)
@@ -137,7 +144,7 @@ def _evaluate_metric(
 
 
 def _describe_setup(
-    inputs: QualityInputs, studied: ReferenceFit, sides: ComparedRows, seed: int, n_splits: int
+    inputs: QualityInputs[Any], studied: ReferenceFit, sides: ComparedRows, seed: int, n_splits: int
 ) -> EvaluationSetup:
     """Return seed, row counts and what the inputs and the featurizer recorded."""
     info = studied.featurizer.info

@@ -14,8 +14,8 @@ from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import load_images
 from leaven.metrics.synthetic import FeaturizedRows, ReferenceData
 from leaven.metrics.synthetic.image_statistics import ImageTextMatcher
-from leaven.quality.image_features import ImageSpace
-from leaven.quality.image_rows import IMAGE_SIDE, ImageRows
+from leaven.modalities.image_features import ImageSpace
+from leaven.modalities.image_rows import IMAGE_SIDE, ImageRows
 from leaven.quality.null_reference import compute_figure, split_halves
 from leaven.quality.quality_facts import Figure
 from leaven.registry import create_config

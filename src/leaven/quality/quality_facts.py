@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from leaven.errors import GateError
 from leaven.metrics.synthetic.protocol import MetricDetails
+from leaven.modalities.histograms import Distribution
 from leaven.run_folder import write_text
 
 Verdict = Literal["as_real", "close", "worse", "check"]
@@ -116,21 +117,6 @@ class CopiedRow:
 
     row: str
     source: str
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """Shares of the rows of each side over the same bins.
-
-    names   of the bins; edges: their lower ends, for bins of numbers
-    shares  side ("training", "held out", "new") -> one share per bin
-    """
-
-    title: str
-    unit: str
-    names: tuple[str, ...]
-    shares: Mapping[str, tuple[float, ...]]
-    edges: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,15 @@ for any number of sets of new rows.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from leaven import rng
 from leaven.errors import DataError
 from leaven.metrics.synthetic import FeaturizedRows, ReferenceData
 from leaven.metrics.synthetic.membership_inference import compute_log_likelihoods
-from leaven.quality.context import NO_CONTEXT, EvaluationContext
-from leaven.quality.featurization import Featurizer, Rows, choose_rows, fit_featurizer
+from leaven.modalities import Modality
+from leaven.modalities.featurization import Featurizer, choose_rows
+from leaven.modalities.modality import NO_CONTEXT, EvaluationContext
 
 _MAX_FOLD_ROWS = 5_000  # maximum real rows of the fold
 _MIN_HELD_OUT = 30  # minimum held-out rows
@@ -29,7 +31,7 @@ class ComparedRows:
     new: FeaturizedRows
     pool: FeaturizedRows
     known: ReferenceData
-    chosen: Rows
+    chosen: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,15 +41,15 @@ class ReferenceFit:
     """
 
     featurizer: Featurizer
-    real: Rows
-    sampled: tuple[Rows, Rows]
+    real: Any
+    sampled: tuple[Any, Any]
     members: FeaturizedRows
     pool: FeaturizedRows
     fold: FeaturizedRows
     max_rows: int
     key: int
 
-    def add_synthetic(self, new: Rows) -> ComparedRows:
+    def add_synthetic(self, new: Any) -> ComparedRows:
         """Return featurized new rows next to the real ones: at most `most` of them, chosen by the key."""
         chosen = new.take(choose_rows(len(new), self.max_rows, rng.derive_key(self.key, "new")))
         synthetic = self.featurizer.featurize(chosen)
@@ -58,7 +60,12 @@ class ReferenceFit:
 
 
 def fit_reference(
-    real: Rows, held_out: Rows, key: int, max_rows: int, context: EvaluationContext = NO_CONTEXT
+    modality: Modality[Any],
+    real: Any,
+    held_out: Any,
+    key: int,
+    max_rows: int,
+    context: EvaluationContext = NO_CONTEXT,
 ) -> ReferenceFit:
     """Return models fitted on training rows and a third of the held-out rows, and samples of at most `max_rows` rows.
 
@@ -71,7 +78,7 @@ def fit_reference(
     third = min(len(held_out) // 3, _MAX_FOLD_ROWS)
     fold, pool = held_out.take(order[:third]), held_out.take(order[third : third + max_rows])
     members = real.take(choose_rows(len(real), max_rows, rng.derive_key(key, "members")))
-    featurizer = fit_featurizer(real, fold, key, context)
+    featurizer = modality.quality.fit_featurizer(real, fold, key, context)
     return ReferenceFit(
         featurizer=featurizer,
         real=real,

@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 
 from leaven import rng
+from leaven.augmentation.preview import get_plan_rows
 from leaven.ctr_features import SampleSplit
-from leaven.datasets.histories import Histories
-from leaven.datasets.samples import Samples
 from leaven.errors import MissingExtra
 from leaven.experiment.synthetic_quality import get_unseen_rows
 from leaven.metrics.synthetic.distribution_distances import two_sample_auc
-from leaven.metrics.synthetic.featurizers import HistoryEncoder, TabularEncoder
-from leaven.quality.table_rows import build_table_from_samples, find_owner_columns
 from leaven.splits.log_splits import Split
 
 Points = np.ndarray[Any, np.dtype[np.float64]]
@@ -68,11 +65,7 @@ def build_reference(split: Split | SampleSplit, seed: int) -> FidelityReference 
         n_rows = 0 if unseen is None else len(unseen)
         return f"fidelity needs {MIN_ROWS} real rows of control users, there are {n_rows}: raise split.control_share"
     fitted_on = train.take(_sample_rows(train, key, _MAX_FIT_ROWS))
-    features = (
-        _fit_history_features(fitted_on, key)
-        if isinstance(train, Histories)
-        else _fit_table_features(fitted_on, unseen)
-    )
+    features = get_plan_rows(train).fit_features(fitted_on, unseen, key)
     held_out = features(unseen.take(_sample_rows(unseen, rng.derive_key(key, "unseen"))))
     real = features(train.take(_sample_rows(train, rng.derive_key(key, "real"))))
     try:
@@ -82,19 +75,6 @@ def build_reference(split: Split | SampleSplit, seed: int) -> FidelityReference 
     return (
         FidelityReference(features, held_out, ordinary, key) if ordinary else f"fidelity needs {MIN_ROWS} training rows"
     )
-
-
-def _fit_history_features(train: Histories, key: int) -> Callable[[Any], Points]:
-    encoder = HistoryEncoder.fit(train, key)
-    return lambda rows: encoder.compute_features(rows)[0]
-
-
-def _fit_table_features(train: Samples, unseen: Any) -> Callable[[Any], Points]:
-    """Features of all columns but those that identify the user of a row."""
-    real = build_table_from_samples(train)
-    owners = find_owner_columns(real, build_table_from_samples(unseen))
-    encoder = TabularEncoder.fit({name: column for name, column in real.columns.items() if name not in owners})
-    return lambda rows: encoder.embed(build_table_from_samples(rows).columns)
 
 
 def _sample_rows(rows: Any, key: int, max_rows: int = MAX_ROWS) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -12,9 +12,9 @@ import leaven
 from leaven.cli.quality import format_quality
 from leaven.errors import DataError, GateError, SpecError
 from leaven.metrics.synthetic import FeaturizedRows, MetricTraits
+from leaven.modalities.tabular import TabularRows
 from leaven.quality import Figure, Gate, QualityFacts
 from leaven.quality.null_reference import compute_tail_p, rate_figure, split_halves
-from leaven.quality.table_rows import TabularRows
 
 QUICK = ["coverage", "copies", "novel_ngrams", "gaps"]
 REAL, HELD = (HistoryLaw().rows(200, key) for key in (1, 2))

@@ -14,9 +14,9 @@ import leaven
 from leaven.cli.app import app
 from leaven.datasets.images import Images, encode_image
 from leaven.errors import DataError, SpecError
+from leaven.modalities.image_rows import ImageRows
 from leaven.nn.inception import ImageFeatureExtractor
 from leaven.quality import EvaluationContext
-from leaven.quality.image_rows import ImageRows
 from leaven.quality.loading import read_inputs
 
 pytest.importorskip("torch")
@@ -40,7 +40,7 @@ def test_folders_give_labels_and_unreadable_files_are_counted(tmp_path: Path) ->
     (folders[2] / "disc" / "broken.jpg").write_bytes(b"no picture")
     (folders[2] / "disc" / "empty.jpg").write_bytes(b"")
     found = read_inputs(*folders)
-    assert found.kind == "image"
+    assert found.modality == "image"
     assert isinstance(found.new, ImageRows)
     assert sorted(found.new.labels) == sorted(NEW.labels)
     assert found.new.pixels.shape[1:] == (64, 64, 3)
@@ -82,7 +82,7 @@ def test_a_side_without_images_and_held_out_training_images_raise_errors(tmp_pat
 def test_an_encoder_for_another_kind_raises_an_error() -> None:
     with pytest.raises(SpecError, match="only image uses it"):
         leaven.evaluate_quality(["a b"], ["a c"], ["a d"], "text", context=EvaluationContext(encoder="weights.pth"))
-    with pytest.raises(SpecError, match="only histories uses it"):
+    with pytest.raises(SpecError, match="only sequence uses it"):
         leaven.evaluate_quality(REAL, HELD, NEW, "image", context=EvaluationContext(items=leaven.Catalog(["a"])))
     with pytest.raises(DataError, match="a file of weights"):
         leaven.evaluate_quality(REAL, HELD, NEW, context=EvaluationContext(encoder="no-such.pth"))
@@ -115,7 +115,7 @@ def test_copies_are_found_after_compression_and_shown_with_their_source(tmp_path
     chance = np.random.default_rng(1)
     copied = np.clip(REAL.pixels[:1] + chance.integers(-3, 4, REAL.pixels[:1].shape), 0, 255).astype(np.uint8)
     (new / "copy.png").write_bytes(encode_image(copied[0], ".png"))
-    asked = ["quality", "--kind", "image", "--real", str(real), "--held-out", str(held), "--synthetic", str(new)]
+    asked = ["quality", "--modality", "image", "--real", str(real), "--held-out", str(held), "--synthetic", str(new)]
     asked += ["--metric", "copies", "--metric", "indd", "--drop-copies", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output

@@ -10,8 +10,8 @@ from bench.defects import HistoryLaw, TableLaw
 
 from leaven.datasets.histories import Histories, concat_histories
 from leaven.errors import DataError, SpecError
+from leaven.modalities.tabular import TabularRows
 from leaven.quality.loading import read_inputs
-from leaven.quality.table_rows import TabularRows
 
 REAL, HELD, NEW = (HistoryLaw().rows(60, key) for key in (1, 2, 3))
 TABLES = tuple(TableLaw().rows(60, key) for key in (1, 2, 3))
@@ -27,7 +27,7 @@ def written(rows: Histories, path: Path, prefix: str = "i") -> Path:
 def test_logs_share_one_catalog_by_original_ids(tmp_path: Path) -> None:
     files = [written(rows, tmp_path / f"{name}.csv") for name, rows in (("r", REAL), ("h", HELD), ("n", NEW))]
     found = read_inputs(*files)
-    assert found.kind == "histories"
+    assert found.modality == "sequence"
     assert found.real.n_items == found.held_out.n_items == found.new.n_items
     ids = sorted({f"i{item}" for rows in (REAL, HELD, NEW) for item in rows.items})
     assert found.new.n_items == len(ids)
@@ -56,7 +56,7 @@ def test_other_catalogs_raise_an_error(tmp_path: Path) -> None:
 def test_a_log_with_stored_histories_raises_an_error(tmp_path: Path) -> None:
     REAL.to_parquet(tmp_path / "r.parquet")
     with pytest.raises(DataError, match="the same form"):
-        read_inputs(tmp_path / "r.parquet", HELD, written(NEW, tmp_path / "n.csv"), "histories")
+        read_inputs(tmp_path / "r.parquet", HELD, written(NEW, tmp_path / "n.csv"), "sequence")
 
 
 @pytest.mark.parametrize(("real", "held", "new"), [(REAL, HELD, NEW), TABLES])
@@ -90,7 +90,7 @@ def test_tables_are_read_equally_from_csv_frames_and_mappings(tmp_path: Path) ->
     frame = pd.DataFrame(dict(TABLES[0].columns))
     frame.to_csv(tmp_path / "real.csv", index=False)
     for source in (tmp_path / "real.csv", frame, dict(TABLES[0].columns)):
-        found = read_inputs(source, TABLES[1], TABLES[2], "table")
+        found = read_inputs(source, TABLES[1], TABLES[2], "tabular")
         assert list(found.real.columns) == list(TABLES[0].columns)
         np.testing.assert_allclose(found.real.columns["x0"], TABLES[0].columns["x0"])
         assert found.real.columns["shop"].tolist() == TABLES[0].columns["shop"].tolist()
@@ -113,6 +113,6 @@ def test_a_text_among_numbers_and_infinite_numbers_raise_errors() -> None:
 
 def test_a_missing_file_and_an_unknown_kind_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no-such"):
-        read_inputs(tmp_path / "no-such.csv", TABLES[1], TABLES[2], "table")
-    with pytest.raises(SpecError, match="histories, table, text or image"):
+        read_inputs(tmp_path / "no-such.csv", TABLES[1], TABLES[2], "tabular")
+    with pytest.raises(SpecError, match="sequence or text or image or tabular"):
         read_inputs(REAL, HELD, NEW, "poem")

@@ -14,9 +14,9 @@ from leaven.cli.app import app
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, SpecError
 from leaven.metrics.synthetic.featurizers import TextEncoder
+from leaven.modalities.text import build_text_rows
 from leaven.quality import EvaluationContext, write_rows_without_copies
 from leaven.quality.loading import read_inputs
-from leaven.quality.text_rows import build_text_rows
 
 REAL, HELD = TextLaw().rows(150, 1), TextLaw().rows(120, 2)
 NEW = [*TextLaw().rows(100, 3), *REAL[:20]]
@@ -51,7 +51,7 @@ def test_a_text_file_and_a_table_column_are_read_equally(tmp_path: Path) -> None
     with pytest.raises(DataError, match="brand"):
         leaven.evaluate_quality(*sources, "text", metrics=["frechet"])
     with pytest.raises(SpecError, match="column"):
-        leaven.evaluate_quality(*sources, "table", metrics=["frechet"], context=EvaluationContext(column="title"))
+        leaven.evaluate_quality(*sources, "tabular", metrics=["frechet"], context=EvaluationContext(column="title"))
 
 
 def test_the_command_writes_a_page_a_result_and_the_rows_without_copies(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def figure(value: float, better: str = "low") -> Figure:
 
 
 def quality(value: float, better: str = "low") -> QualityFacts:
-    return QualityFacts("histories", EvaluationSetup(7, 20), (figure(value, better),))
+    return QualityFacts("sequence", EvaluationSetup(7, 20), (figure(value, better),))
 
 
 def test_the_figure_with_the_ranking_of_the_lifts_comes_first() -> None:

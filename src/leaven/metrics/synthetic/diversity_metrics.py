@@ -78,7 +78,7 @@ class CatalogShare:
     """The share of the catalog in at least one row, at an equal number of rows."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "diversity", "high", data_kinds=("histories",), is_one_sample=True, is_relative=True, tolerance=0.15
+        "diversity", "high", modalities=("sequence",), is_one_sample=True, is_relative=True, tolerance=0.15
     )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
@@ -92,7 +92,7 @@ class PopularityGini:
     """How unevenly the items are used: 0 for equal counts, near 1 for few items."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "diversity", "real", data_kinds=("histories",), is_one_sample=True, tolerance=0.05
+        "diversity", "real", modalities=("sequence",), is_one_sample=True, tolerance=0.05
     )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
@@ -105,7 +105,7 @@ class TopShare:
     """The share of all events of the most frequent items."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "diversity", "real", data_kinds=("histories",), is_one_sample=True, tolerance=0.05
+        "diversity", "real", modalities=("sequence",), is_one_sample=True, tolerance=0.05
     )
     top: int = 100
 
@@ -118,7 +118,7 @@ class TopShare:
 class PopularityDrift:
     """The share of events whose item would have to change to match the real item distribution."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("diversity", "low", data_kinds=("histories",), tolerance=0.1)
+    trait: ClassVar[MetricTraits] = MetricTraits("diversity", "low", modalities=("sequence",), tolerance=0.1)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 1."""
@@ -135,7 +135,7 @@ class DistinctRuns:
     """The share of runs of items that are distinct: low if rows repeat each other."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "diversity", "real", data_kinds=("histories", "text"), is_one_sample=True, tolerance=0.1
+        "diversity", "real", modalities=("sequence", "text"), is_one_sample=True, tolerance=0.1
     )
     run_length: int = 2
 
@@ -149,7 +149,7 @@ class SelfSimilarity:
     """How similar the texts are to each other: high if the same words recur."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "diversity", "real", data_kinds=("text",), is_one_sample=True, tolerance=0.05
+        "diversity", "real", modalities=("text",), is_one_sample=True, tolerance=0.05
     )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:

@@ -94,7 +94,7 @@ class ClassifierAuc:
 class MarginalDistances:
     """The distance between the marginal distributions of the columns, in standard deviations."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", data_kinds=("table",), tolerance=0.1)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", modalities=("tabular",), tolerance=0.1)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 or more: mean Wasserstein-1 distance over the columns."""
@@ -106,7 +106,7 @@ class MarginalDistances:
 class PairCorrelations:
     """The distance between the pairwise correlations of the columns."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", data_kinds=("table",), tolerance=0.05)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", modalities=("tabular",), tolerance=0.05)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 2: mean absolute difference over the pairs; NaN for a single column."""
@@ -128,7 +128,7 @@ def _compute_correlations(points: Points) -> Points:
 class TransitionDivergence:
     """The divergence of the transitions between groups of items."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", data_kinds=("histories",), tolerance=0.02)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", modalities=("sequence",), tolerance=0.02)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 to 1 bit: Jensen-Shannon divergence of the next group given the last, mean over the real last groups.
@@ -158,7 +158,7 @@ class TimeGaps:
     """The distance between the distributions of times between events."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "fidelity", "low", data_kinds=("histories",), needs_clock=True, tolerance=0.2
+        "fidelity", "low", modalities=("sequence",), needs_clock=True, tolerance=0.2
     )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
@@ -172,7 +172,7 @@ class RowLengths:
     """The distance between the distributions of history lengths."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "fidelity", "low", data_kinds=("histories", "text"), is_relative=True, tolerance=1.0
+        "fidelity", "low", modalities=("sequence", "text"), is_relative=True, tolerance=1.0
     )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
@@ -186,7 +186,7 @@ class RepeatShare:
     """The share of events whose item occurs earlier in the history."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "fidelity", "real", data_kinds=("histories",), is_one_sample=True, tolerance=0.05
+        "fidelity", "real", modalities=("sequence",), is_one_sample=True, tolerance=0.05
     )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:

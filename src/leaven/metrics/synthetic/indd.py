@@ -113,7 +113,7 @@ def _measure_noise(sample: FeaturizedRows) -> Points:
 class InddShape:
     """The same per coordinate: sensitive to noise of the right amount and the wrong shape."""
 
-    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", data_kinds=("table", "image"), tolerance=0.15)
+    trait: ClassVar[MetricTraits] = MetricTraits("fidelity", "low", modalities=("tabular", "image"), tolerance=0.15)
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:
         """0 or more, in real standard deviations of each coordinate."""

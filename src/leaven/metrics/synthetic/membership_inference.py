@@ -108,7 +108,7 @@ class AttackRare:
     """How often the attack scores a training row above an unseen row, among users with rare items, the most exposed."""
 
     trait: ClassVar[MetricTraits] = MetricTraits(
-        "privacy", "low", data_kinds=("histories",), min_rows=100, uses_all_rows=True, tolerance=0.08
+        "privacy", "low", modalities=("sequence",), min_rows=100, uses_all_rows=True, tolerance=0.08
     )
 
     def __call__(self, new: FeaturizedRows, real: FeaturizedRows, known: ReferenceData, key: int) -> float:

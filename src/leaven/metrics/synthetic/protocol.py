@@ -82,7 +82,7 @@ class MetricTraits:
     """Declared properties of a metric.
 
     better              low, high, or real (close to the value of real rows)
-    data_kinds          supported kinds of data
+    modalities          names of the supported modalities; none: all
     min_rows            minimum number of rows of each side
     is_one_sample       a figure of one set of rows: compared through its difference between two halves of real rows
     is_near_zero        a share of rows near 0 for real rows: none among n does not exclude 3 / n
@@ -96,7 +96,7 @@ class MetricTraits:
 
     group: Group
     better: Literal["low", "high", "real"]
-    data_kinds: tuple[str, ...] = ("histories", "table", "text", "image")
+    modalities: tuple[str, ...] = ()
     min_rows: int = 20
     is_one_sample: bool = False
     is_near_zero: bool = False

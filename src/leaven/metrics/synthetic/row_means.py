@@ -7,7 +7,7 @@ from functools import partial
 
 from leaven.metrics.synthetic.protocol import FeaturizedRows, MetricTraits, ReferenceData, compute_finite_mean
 
-_HISTORIES, _RUNS, _IMAGES = ("histories",), ("histories", "text"), ("image",)
+_HISTORIES, _RUNS, _IMAGES = ("sequence",), ("sequence", "text"), ("image",)
 _RowTraits = partial(MetricTraits, is_one_sample=True)
 _RareTraits = partial(_RowTraits, is_near_zero=True)
 
@@ -31,7 +31,7 @@ def build_category_agreement() -> RowMean:
     """
     needs = ("agreement", "a catalog with categories")
     return RowMean(
-        "agreement", _RowTraits("consistency", "real", data_kinds=_HISTORIES, tolerance=0.05, required_statistic=needs)
+        "agreement", _RowTraits("consistency", "real", modalities=_HISTORIES, tolerance=0.05, required_statistic=needs)
     )
 
 
@@ -42,7 +42,7 @@ def build_odd_prices() -> RowMean:
     """
     needs = ("odd_price", "a catalog with categories, and events with prices")
     return RowMean(
-        "odd_price", _RareTraits("consistency", "low", data_kinds=_HISTORIES, tolerance=0.02, required_statistic=needs)
+        "odd_price", _RareTraits("consistency", "low", modalities=_HISTORIES, tolerance=0.02, required_statistic=needs)
     )
 
 
@@ -55,7 +55,7 @@ def build_before_sale() -> RowMean:
     return RowMean(
         "before_sale",
         _RareTraits(
-            "consistency", "low", data_kinds=_HISTORIES, needs_clock=True, tolerance=0.01, required_statistic=needs
+            "consistency", "low", modalities=_HISTORIES, needs_clock=True, tolerance=0.01, required_statistic=needs
         ),
     )
 
@@ -67,7 +67,7 @@ def build_next_rank() -> RowMean:
     """
     needs = ("next_rank", "a recommender fitted on the real rows")
     return RowMean(
-        "next_rank", _RowTraits("consistency", "real", data_kinds=_HISTORIES, tolerance=0.05, required_statistic=needs)
+        "next_rank", _RowTraits("consistency", "real", modalities=_HISTORIES, tolerance=0.05, required_statistic=needs)
     )
 
 
@@ -78,7 +78,7 @@ def build_mislabeled() -> RowMean:
     """
     needs = ("misnamed", "labels of the images: one folder per class, or a label column")
     return RowMean(
-        "misnamed", _RareTraits("consistency", "low", data_kinds=_IMAGES, tolerance=0.1, required_statistic=needs)
+        "misnamed", _RareTraits("consistency", "low", modalities=_IMAGES, tolerance=0.1, required_statistic=needs)
     )
 
 
@@ -86,7 +86,7 @@ def build_words_match() -> RowMean:
     """How often an image matches its text better than another image does: 0.5 is chance."""
     needs = ("match", "texts of the images")
     return RowMean(
-        "match", _RowTraits("consistency", "high", data_kinds=_IMAGES, tolerance=0.05, required_statistic=needs)
+        "match", _RowTraits("consistency", "high", modalities=_IMAGES, tolerance=0.05, required_statistic=needs)
     )
 
 
@@ -103,12 +103,12 @@ def build_near_copies() -> RowMean:
 
     Rows from four events on.
     """
-    return RowMean("nearly", _RareTraits("memorization", "low", data_kinds=_RUNS, tolerance=0.02))
+    return RowMean("nearly", _RareTraits("memorization", "low", modalities=_RUNS, tolerance=0.02))
 
 
 def build_longest_run() -> RowMean:
     """The mean length of the longest run of items that a row shares with a training row."""
-    return RowMean("longest_run", _RowTraits("memorization", "low", data_kinds=_RUNS, is_relative=True, tolerance=0.25))
+    return RowMean("longest_run", _RowTraits("memorization", "low", modalities=_RUNS, is_relative=True, tolerance=0.25))
 
 
 def build_authenticity() -> RowMean:
@@ -121,7 +121,7 @@ def build_novel_runs() -> RowMean:
 
     Runs of two, of rows long enough.
     """
-    return RowMean("novel", _RowTraits("diversity", "real", data_kinds=_RUNS, tolerance=0.1))
+    return RowMean("novel", _RowTraits("diversity", "real", modalities=_RUNS, tolerance=0.1))
 
 
 def build_rare_runs() -> RowMean:
@@ -129,4 +129,4 @@ def build_rare_runs() -> RowMean:
 
     Of rows long enough.
     """
-    return RowMean("backed_by_few", _RowTraits("privacy", "low", data_kinds=_HISTORIES, tolerance=0.05))
+    return RowMean("backed_by_few", _RowTraits("privacy", "low", modalities=_HISTORIES, tolerance=0.05))

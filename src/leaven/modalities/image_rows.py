@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from leaven.datasets.images import IMAGE_SUFFIXES, Images, Pixels, decode_file, find_image_files, resize_image
 from leaven.errors import DataError
-from leaven.quality.table_rows import read_table
+from leaven.modalities.tabular import read_table
 
 IMAGE_SIDE = 64  # side in pixels at which images are compared; smaller ones are not enlarged
 Ints = npt.NDArray[np.int64]

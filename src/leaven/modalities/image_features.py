@@ -17,7 +17,7 @@ from leaven import rng
 from leaven.datasets.images import Images
 from leaven.errors import MissingExtra
 from leaven.metrics.synthetic.featurizers import PrincipalAxes
-from leaven.quality.image_rows import ImageRows
+from leaven.modalities.image_rows import ImageRows
 
 Points = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
