@@ -10,12 +10,12 @@ import pytest
 from contracts import test_table_transforms as tabular
 from contracts import test_transforms as sequence
 from leaven import rng
-from leaven.config.build import OPERATORS
+from leaven.config.build import list_operator_families
 from leaven.datasets.histories import Histories
 from leaven.protocols import OperatorTraits, get_traits
 from leaven.registry import FAMILIES, load_kind
 
-EVERY = [(family, kind) for family in OPERATORS for kind in FAMILIES[family]]
+EVERY = [(family, kind) for family in list_operator_families() for kind in FAMILIES[family]]
 TRANSFORMS, TABULAR = sequence.KINDS, tabular.KINDS
 REMOVING = ["crop", "truncate", "mask", "drop", "reorder", "reverse", "rotate", "swap", "repeat_pad", "resample"]
 """Kinds that add no item to a row, but for the mask."""
