@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -46,8 +47,9 @@ def load_arrays(folder: Path, name: str) -> tuple[dict[str, npt.NDArray[Any]], d
     """
     try:
         settings = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        with np.load(folder / f"{name}.npz", allow_pickle=False) as held:
+        # opened here: `np.load` leaves a damaged file open
+        with (folder / f"{name}.npz").open("rb") as file, np.load(file, allow_pickle=False) as held:
             return {key: held[key] for key in held.files}, settings
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         wanted = f"{name}.npz and {name}.json of a fitted {name}"
         raise DataError(str(folder), wanted, str(error), "fit it again, or name the folder it was saved to") from error
