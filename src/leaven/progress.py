@@ -12,12 +12,13 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 ProgressCallback = Callable[[int, int, str], None]
 """Progress callback: (done, total, text)."""
@@ -80,7 +81,7 @@ class PhaseTracker:
     current: PhaseProgress | None = None
     detail: str = ""
     idle_since: float = math.inf
-    lock: Any = field(default_factory=threading.RLock)
+    lock: AbstractContextManager[object] = field(default_factory=threading.RLock)
 
     def __call__(self, done: int, total: int, text: str) -> None:
         phase, _, detail = text.partition(_SEPARATOR)
@@ -164,18 +165,20 @@ class LineRenderer:
 class BarRenderer:
     """Renders the current phase as a progress bar below the lines of finished phases."""
 
-    bars: Any
-    task: Any = None
+    bars: Progress
+    task: TaskID | None = None
 
     def begin_phase(self, phase: str) -> None:
         self.task = self.bars.add_task(phase, total=None, detail="")
 
     def update_phase(self, pace: PhaseProgress, detail: str) -> None:
+        assert self.task is not None, "a phase begins before it is updated"
         self.bars.update(self.task, completed=pace.done, total=pace.total or None, detail=detail)
 
     def end_phase(self, pace: PhaseProgress) -> None:
         from rich.text import Text
 
+        assert self.task is not None, "a phase begins before it ends"
         self.bars.remove_task(self.task)
         if is_worth_reporting(pace):
             line = Text.assemble((f"{pace.phase}  ", ""), (format_ending(pace), "dim"))
@@ -215,7 +218,7 @@ def _refresh_periodically(phases: PhaseTracker) -> Iterator[None]:
         thread.join()
 
 
-def _make_bars(console: Console) -> Any:
+def _make_bars(console: Console) -> Progress:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.table import Column
 

@@ -82,7 +82,7 @@ class FeatureEncoding:
         """
         return _select_columns(rows, (), self.categorical).recode_levels(self.levels).codes
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """A JSON-able dictionary, which `from_json` reads."""
         return {
             "numeric": self.numeric,
@@ -122,7 +122,7 @@ def select_training_rows(train: Samples, training: TrainingContext) -> Samples:
     return rows
 
 
-def count_no_steps(config: Any, train: Samples) -> None:
+def count_no_steps(config: object, train: Samples) -> None:
     """None: the model has no optimizer steps."""
     return
 

@@ -16,6 +16,8 @@ from leaven.datasets.images import Pixels
 from leaven.encoders.item_inputs import BATCH_SIZE, FittedImageEncoder, Vectors, has_images, hash_model
 from leaven.errors import DataError, MissingExtra, SpecError
 
+Model = Callable[..., object]
+"""A network of pixels, float32 (images, 3, size, size); its output is that of its library."""
 _OUTPUTS = ("image_embeds", "pooler_output", "last_hidden_state")
 
 
@@ -36,7 +38,7 @@ class PretrainedImageEncoder:
 
     weights: str = ""
     factory: str = ""
-    arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    arguments: Mapping[str, object] = field(default_factory=dict, hash=False)
     size: int = 224
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
@@ -71,13 +73,13 @@ class PretrainedImageEncoder:
         probe = encode(np.zeros((1, self.size, self.size, 3), np.uint8))
         return FittedImageEncoder(encode, int(probe.shape[1]), self.size, fingerprint, self.cache)
 
-    def _load_network(self, path: Path) -> Any:
+    def _load_network(self, path: Path) -> Model:
         if path.is_dir():
             return _load_folder(path)
         return _load_weights(self, path) if self.factory else _load_script(path)
 
 
-def _load_folder(folder: Path) -> Any:
+def _load_folder(folder: Path) -> Model:
     """Loads a model with transformers; of an image-text model, the image part."""
     try:
         from transformers import AutoModel
@@ -87,23 +89,25 @@ def _load_folder(folder: Path) -> Any:
         model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
     except (OSError, ValueError, KeyError) as error:
         raise DataError(str(folder), "a model that can be read", str(error).splitlines()[0], "") from error
-    return getattr(model, "get_image_features", model)
+    features: Model = getattr(model, "get_image_features", model)
+    return features
 
 
-def _load_script(path: Path) -> Any:
+def _load_script(path: Path) -> Model:
     """Loads a TorchScript file."""
     import torch
 
     try:
         with warnings.catch_warnings():  # TorchScript is deprecated but still distributed
             warnings.simplefilter("ignore", DeprecationWarning)
-            return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+            script: Model = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+            return script
     except (RuntimeError, ValueError) as error:
         fix = 'for a state dict, name what builds the network: factory = "timm:create_model"'
         raise DataError(str(path), "a TorchScript file", str(error).splitlines()[0], fix) from error
 
 
-def _load_weights(config: PretrainedImageEncoder, path: Path) -> Any:
+def _load_weights(config: PretrainedImageEncoder, path: Path) -> Model:
     """Builds the network of a state dict and loads the weights."""
     module, _, name = config.factory.partition(":")
     try:
@@ -117,7 +121,8 @@ def _load_weights(config: PretrainedImageEncoder, path: Path) -> Any:
         net.load_state_dict(_read_state_dict(path))
     except (RuntimeError, ValueError, KeyError) as error:
         raise DataError(str(path), f"weights of {config.factory}", " ".join(str(error).split())[:200], "") from error
-    return net.eval()
+    network: Model = net.eval()
+    return network
 
 
 def _read_state_dict(path: Path) -> Any:
@@ -131,7 +136,7 @@ def _read_state_dict(path: Path) -> Any:
     return state.get("state_dict", state)
 
 
-def _build_encode(config: PretrainedImageEncoder, model: Any) -> Callable[[Pixels], Vectors]:
+def _build_encode(config: PretrainedImageEncoder, model: Model) -> Callable[[Pixels], Vectors]:
     """Returns a function from pixels to vectors."""
     import torch
 

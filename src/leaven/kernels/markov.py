@@ -15,7 +15,7 @@ The contexts of all levels form one trie: the edge (h, w) of level k is the cont
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ from leaven.kernels.binary_search import contains_item, find_index
 from leaven.kernels.time_popularity import TimePopularity, compute_share
 
 Items = npt.NDArray[np.int32]
+Integers = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+"""int32, or int64 where counts need it."""
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -45,9 +47,9 @@ class MarkovChain(NamedTuple):
     n_items                          size of the catalog
     """
 
-    bounds: npt.NDArray[Any]
+    bounds: Integers
     followers: Items
-    cumulative_counts: npt.NDArray[Any]
+    cumulative_counts: Integers
     cumulative_weights: Floats
     concentration: Floats
     level_offsets: Ints
@@ -79,10 +81,9 @@ def count_transitions(items: Items, starts: Ints, n_items: int, order: int, conc
     """Count the transitions of these rows; all levels get the same m."""
     single, dtype = np.bincount(items, minlength=n_items + 2), _choose_integer(len(items))
     present = np.flatnonzero(single)
-    levels = [
-        _Edges(np.array([len(present)], np.int32), present.astype(np.int32), np.cumsum(single[present], dtype=dtype))
-    ]
-    leads: npt.NDArray[Any] = items
+    sums = cast(Integers, np.cumsum(single[present], dtype=dtype))
+    levels = [_Edges(np.array([len(present)], np.int32), present.astype(np.int32), sums)]
+    leads: Integers = items
     for level in range(1, order + 1):
         contexts = n_items + 2 if level == 1 else len(levels[-1].followers)
         edges, leads = _count_edges(leads, items, starts, contexts, level == 1)
@@ -90,7 +91,7 @@ def count_transitions(items: Items, starts: Ints, n_items: int, order: int, conc
     return _stack_levels(levels, n_items, concentration)
 
 
-def _choose_integer(largest: int) -> type[np.signedinteger[Any]]:
+def _choose_integer(largest: int) -> type[np.int32] | type[np.int64]:
     """The smaller integer type that holds this value."""
     return np.int32 if largest <= np.iinfo(np.int32).max else np.int64
 
@@ -103,12 +104,10 @@ class _Edges(NamedTuple):
 
     degree: Items
     followers: Items
-    sums: npt.NDArray[Any]
+    sums: Integers
 
 
-def _count_edges(
-    leads: npt.NDArray[Any], items: Items, starts: Ints, contexts: int, begins: bool
-) -> tuple[_Edges, npt.NDArray[Any]]:
+def _count_edges(leads: Integers, items: Items, starts: Ints, contexts: int, begins: bool) -> tuple[_Edges, Integers]:
     """(edges of a level, index of each event's edge, -1 for none): the edge is the event's context one level up.
 
     leads: the edge of each event one level down. begins: whether the first event of a row has context 0.
@@ -124,7 +123,7 @@ def _count_edges(
 
 
 @njit(cache=True, nogil=True)
-def _pack_contexts(leads: npt.NDArray[Any], starts: Ints, begins: bool, bits: int, packed: Ints) -> int:
+def _pack_contexts(leads: Integers, starts: Ints, begins: bool, bits: int, packed: Ints) -> int:
     """Write each context with the event's index in the low bits; returns the number of events with a context."""
     size = 0
     for row in range(len(starts) - 1):
@@ -143,8 +142,8 @@ def _unpack_edges(
     items: Items,
     degree: Items,
     followers: Items,
-    sums: npt.NDArray[Any],
-    edge_of_event: npt.NDArray[Any],
+    sums: Integers,
+    edge_of_event: Integers,
 ) -> int:
     """Fill a level from ascending `packed`, which is overwritten; returns the number of edges."""
     edge_of_event[:] = -1
@@ -179,7 +178,7 @@ def _stack_levels(levels: list[_Edges], n_items: int, prior: float) -> MarkovCha
 
 
 @njit(cache=True, nogil=True)
-def _accumulate(weights: Floats, bounds: npt.NDArray[Any]) -> Floats:
+def _accumulate(weights: Floats, bounds: Integers) -> Floats:
     """float64 (edges,): cumulative weights within each context."""
     mass = np.empty(len(weights))
     for context in range(len(bounds) - 1):
@@ -210,7 +209,7 @@ def sharpen_chain(chain: MarkovChain, temperature: float, top_k: int, top_p: flo
     return chain._replace(cumulative_weights=_accumulate(weights, chain.bounds))
 
 
-def _compute_counts(chain: MarkovChain) -> npt.NDArray[Any]:
+def _compute_counts(chain: MarkovChain) -> Integers:
     """(edges,): c(h, w)."""
     counts, is_later = chain.cumulative_counts.copy(), np.ones(len(chain.cumulative_counts), bool)
     is_later[chain.bounds[:-1][np.diff(chain.bounds) > 0]] = False

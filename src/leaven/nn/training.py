@@ -168,7 +168,9 @@ def train_network(task: TrainingTask, config: TrainerConfig) -> TrainingResult:
     return TrainingResult(state.curve, facts | {"peak_mb": peak, "stopped": state.stopped})
 
 
-def _load_state(net: nn.Module, optimizer: Any, course: TrainerConfig) -> tuple[_State, checkpoint.Tensors]:
+def _load_state(
+    net: nn.Module, optimizer: torch.optim.Optimizer, course: TrainerConfig
+) -> tuple[_State, checkpoint.Tensors]:
     """Returns (state, best weights) of the folder's checkpoint, or the initial state."""
     if course.checkpoint_folder is None:
         return _State(), {}
@@ -185,8 +187,8 @@ class _Run:
     task: TrainingTask
     course: TrainerConfig
     fabric: Any
-    net: Any
-    optimizer: Any
+    net: nn.Module
+    optimizer: torch.optim.Optimizer
     finite_weights: checkpoint.Tensors
 
 

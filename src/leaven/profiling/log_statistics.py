@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ MAX_CURVE_POINTS = 400
 """Of the popularity curve, for plots."""
 
 
-def compute_log_statistics(histories: Histories) -> dict[str, Any]:
+def compute_log_statistics(histories: Histories) -> dict[str, object]:
     """Statistics of histories for the report, JSON-able.
 
     users, items (that occur), events, density (share of all user-item pairs that occur), median_length,
@@ -33,7 +32,7 @@ def compute_log_statistics(histories: Histories) -> dict[str, Any]:
     lengths = histories.lengths
     values, users = np.unique(lengths[lengths > 0], return_counts=True)
     pairs = _count_pairs(histories)
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "users": int((lengths > 0).sum()),
         "items": len(counts),
         "events": histories.n_events,
@@ -70,11 +69,11 @@ def _popularity_curve(counts: npt.NDArray[np.int64]) -> list[list[int]]:
     return [[int(rank), int(counts[rank - 1])] for rank in ranks]
 
 
-def _time_statistics(histories: Histories) -> dict[str, Any]:
+def _time_statistics(histories: Histories) -> dict[str, object]:
     times = histories.times
     days, events = np.unique(times // _DAY, return_counts=True)
     named = [datetime.fromtimestamp(int(day) * _DAY, UTC).date().isoformat() for day in days]
-    facts: dict[str, Any] = {"first_day": named[0], "last_day": named[-1], "tie_share": _tie_share(histories)}
+    facts: dict[str, object] = {"first_day": named[0], "last_day": named[-1], "tie_share": _tie_share(histories)}
     facts["per_day"] = [[day, int(n)] for day, n in zip(named, events, strict=True)]
     hours = np.bincount(times % _DAY // _HOUR, minlength=24)
     if hours.max() < histories.n_events:  # all in one hour: the log has dates only

@@ -22,7 +22,7 @@ _DEFAULT_RULE = next(iter(COMMON_RULES))
 
 
 def profile_log(
-    source: LogSource | Any,
+    source: object,
     cleaning_config: CleaningConfig | None = None,
     split_config: TimeSplit | None = None,
     items: CatalogSource | None = None,
@@ -63,7 +63,7 @@ def profile_log(
     return facts | {"advice": build_advice(facts)}
 
 
-def _infer_columns(source: LogSource | Any) -> LogSource:
+def _infer_columns(source: object) -> LogSource:
     """The source with all columns that can be inferred, where none are given: rules read more than ids."""
     config = source if isinstance(source, LogSource) else LogSource(source)
     if config.columns or not isinstance(config.interactions, str | Path) or "://" in str(config.interactions):
@@ -93,7 +93,7 @@ def _try_split(histories: Histories, config: TimeSplit | LeaveOneOut) -> Split |
         return error
 
 
-def _compare_targets(histories: Histories, parts: Split | DataError) -> dict[str, Any]:
+def _compare_targets(histories: Histories, parts: Split | DataError) -> dict[str, object]:
     """Divergences of the target rules; by leave-one-out where the time split fails."""
     if isinstance(parts, DataError) or "clock" in parts.facts:
         parts = _try_split(histories, LeaveOneOut())
@@ -110,7 +110,7 @@ def _compare_targets(histories: Histories, parts: Split | DataError) -> dict[str
     }
 
 
-def _to_facts(rule: TargetDivergence) -> dict[str, Any]:
+def _to_facts(rule: TargetDivergence) -> dict[str, object]:
     return {
         "rule": rule.rule,
         "wish": _format_step(rule.config),

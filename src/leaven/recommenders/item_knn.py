@@ -186,7 +186,7 @@ class FittedItemKnn:
         )
 
     def save(self, folder: Path) -> None:
-        arrays: dict[str, npt.NDArray[Any]] = {
+        arrays: dict[str, npt.NDArray[np.generic]] = {
             "starts": self.starts,
             "items": self.items,
             "similarity": self.similarity,

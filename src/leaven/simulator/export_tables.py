@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,7 +160,7 @@ def _build_item_table(
     for item in blank:
         texts["description"][item] = ""
     ids = list_item_ids(items)
-    columns: dict[str, Any] = {"item_id": ids, **texts, "category": names}
+    columns: dict[str, object] = {"item_id": ids, **texts, "category": names}
     columns["brand"] = [BRANDS[code] for code in table.brand[1:]]
     if not np.isnan(table.price[1:]).all():
         columns["price"] = table.price[1:]
@@ -169,7 +169,9 @@ def _build_item_table(
     return pa.table(columns), {"misspelled_categories": len(wrong), "missing_descriptions": len(blank)}
 
 
-def write_log(log: SimulatedLog, table: SimulatedItems, folder: Path, truth: dict[str, Any], images: bool) -> None:
+def write_log(
+    log: SimulatedLog, table: SimulatedItems, folder: Path, truth: Mapping[str, object], images: bool
+) -> None:
     """Writes the folder atomically. Without images, the items have no image column."""
     import pyarrow.csv as csv
 

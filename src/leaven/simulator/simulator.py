@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -201,7 +200,7 @@ class World:
 
     def write_files(
         self, folder: str | Path, corruption: Corruption | None = None, images: bool = True
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Writes interactions.csv, items.csv, images/, truth.json to a new folder; returns the facts.
 
         The folder is written atomically. Raises DataError for a folder with other files.

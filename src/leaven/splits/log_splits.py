@@ -365,7 +365,7 @@ def _share_catalog(part: HeldOut, train: Histories) -> HeldOut:
     return replace(part, histories=replace(part.histories, catalog=train.catalog))
 
 
-def _count_unseen(train: Histories, test: HeldOut) -> dict[str, Any]:
+def _count_unseen(train: Histories, test: HeldOut) -> dict[str, object]:
     """Counts of test users, items and targets that are not in training."""
     trained = np.zeros(train.n_items + 2, bool)
     trained[train.items] = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +42,7 @@ class CtrEffect:
     users: int
     seeds: int
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Return a JSON object; undefined numbers become null."""
         known = asdict(self).items()
         return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in known}

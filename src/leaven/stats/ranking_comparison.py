@@ -15,6 +15,7 @@ from leaven.stats import resampling_tests
 from leaven.stats.effect import ComparisonConfig, Effect
 
 Values = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Comparison:
 def compare_variants(
     values: Mapping[str, Values],
     config: ComparisonConfig,
-    segments: Mapping[str, npt.NDArray[Any]] | None = None,
+    segments: Mapping[str, Labels] | None = None,
 ) -> Comparison:
     """Return every variant against the baseline and against the control, for all users and by segment.
 
@@ -171,7 +172,7 @@ class _UserGroup:
 
 
 def _compare_segments(
-    table: Values, variants: Sequence[str], question: ComparisonConfig, segments: Mapping[str, npt.NDArray[Any]]
+    table: Values, variants: Sequence[str], question: ComparisonConfig, segments: Mapping[str, Labels]
 ) -> Iterable[Effect]:
     """Yield the figures of every variant (the control too) in every group, groups in the order of their labels."""
     for by, labels in segments.items():
@@ -183,7 +184,7 @@ def _compare_segments(
 _LABEL_ORDER = ("short", "middle", "long", "head", "tail", "cold")
 
 
-def _order_labels(labels: npt.NDArray[Any]) -> list[Any]:
+def _order_labels(labels: Labels) -> list[object]:
     """Return labels in reading order: short before long, head before tail before cold, else sorted."""
     rank = {word: index for index, word in enumerate(_LABEL_ORDER)}
     return sorted(np.unique(labels).tolist(), key=lambda label: (rank.get(str(label).split(" ")[0], 9), label))
@@ -195,9 +196,7 @@ def _adjust_effects(effects: Sequence[Effect]) -> list[Effect]:
     return [replace(effect, p_holm=p_holm) for effect, p_holm in zip(effects, adjusted, strict=True)]
 
 
-def _check_values(
-    values: Mapping[str, Values], question: ComparisonConfig, segments: Mapping[str, npt.NDArray[Any]]
-) -> None:
+def _check_values(values: Mapping[str, Values], question: ComparisonConfig, segments: Mapping[str, Labels]) -> None:
     """Raise DataError for a missing baseline, shapes that differ, or non-finite values."""
     if question.baseline not in values:
         raise DataError("compare", f"a variant {question.baseline!r}", "none", suggest_name(question.baseline, values))
