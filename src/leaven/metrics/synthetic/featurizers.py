@@ -46,8 +46,7 @@ class HistoryEncoder:
         width = max(1, min(width, min(pairs.shape) - 2))
         start = rng.make_generator(rng.derive_key(key, "svds")).standard_normal(pairs.shape[0])
         left, strength, _ = svds(pairs, k=width, v0=start)
-        vectors = (left * np.sqrt(strength))[:, ::-1]
-        vectors = vectors * np.where(vectors.sum(axis=0) < 0, -1.0, 1.0)  # fixes the sign
+        vectors = _fix_signs((left * np.sqrt(strength))[:, ::-1])
         counts = np.bincount(train.items, minlength=train.n_items + 2)[: train.n_items + 1].astype(np.int64)
         encoder = cls(vectors, counts)
         spread = encoder.embed(train).std()
@@ -118,6 +117,11 @@ def _count_pairs(train: Histories):  # type: ignore[no-untyped-def]
     keep = information > 0
     cells = (information[keep], (first[keep], second[keep]))
     return sparse.csr_matrix(cells, shape=(shape[1], shape[1]))
+
+
+def _fix_signs(axes: Points) -> Points:
+    """Return axes (rows, axes) with sums of 0 or more: a decomposition leaves the signs open."""
+    return np.asarray(axes * np.where(axes.sum(axis=0) < 0, -1.0, 1.0), np.float64)
 
 
 def _average_by_row(values: npt.NDArray[np.float64] | npt.NDArray[np.bool_], rows: Histories) -> Points:
@@ -222,8 +226,7 @@ class PrincipalAxes:
         vectors = np.asarray(vectors, np.float64)
         mean = vectors.mean(axis=0)
         values, directions = np.linalg.eigh((vectors - mean).T @ (vectors - mean) / max(len(vectors) - 1, 1))
-        directions = directions[:, ::-1]
-        directions = directions * np.where(directions.sum(axis=0) < 0, -1.0, 1.0)  # fixes the sign
+        directions = _fix_signs(directions[:, ::-1])
         spread = float(np.sqrt(max(values.mean(), 0.0)))
         return cls(mean, directions, spread if scaled and spread > 0 else 1.0)
 
@@ -257,8 +260,7 @@ class TextEncoder:
         width = max(1, min(width, min(weighted.shape) - 2))
         start = rng.make_generator(rng.derive_key(key, "svds")).standard_normal(min(weighted.shape))
         _, _, right = svds(weighted, k=width, v0=start)
-        axes = right[::-1].T
-        axes = axes * np.where(axes.sum(axis=0) < 0, -1.0, 1.0)  # fixes the sign
+        axes = _fix_signs(right[::-1].T)
         encoder = cls(weight, np.ascontiguousarray(axes))
         spread = encoder.embed(train).std()
         return cls(weight, encoder.axes / (spread if spread > 0 else 1.0))
