@@ -23,10 +23,8 @@ from leaven.metrics.ctr.ctr_metrics import Auc
 from leaven.protocols import TrainingContext
 from leaven.stats import ComparisonConfig, compare_variants
 from leaven.strategies.copy_counts import Uniform
-from leaven.transforms.tabular.cell_noise import FeatureMask, SwapNoise
-from leaven.transforms.tabular.numeric_noise import NumericNoise
-from leaven.transforms.tabular.row_mixup import RowMixup
-from leaven.transforms.tabular.row_repeat import RepeatRows
+from leaven.transforms.tabular.cell_noise import FeatureMask, NumericNoise, SwapNoise
+from leaven.transforms.tabular.row_mixup import RepeatRows, RowMixup
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LEAVEN_DATA", ROOT / "../shared/data"))

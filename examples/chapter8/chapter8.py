@@ -37,9 +37,9 @@ from leaven.protocols import TrainingContext
 from leaven.simulator import Simulator
 from leaven.stats.ctr_comparison import CtrEffect, compare_ctr
 from leaven.transforms.tabular.cell_noise import FeatureMask, SwapNoise
-from leaven.transforms.tabular.numeric_noise import NumericNoise
+from leaven.transforms.tabular.cell_noise import NumericNoise
 from leaven.transforms.tabular.row_mixup import RowMixup
-from leaven.transforms.tabular.row_repeat import RepeatRows
+from leaven.transforms.tabular.row_mixup import RepeatRows
 
 PRICES = ("item_price", "user_usual_price", "user_spent_per_visit")
 RULES = ("item_price > 0", "item_events >= item_events_30d", "pair_category_share <= 1")

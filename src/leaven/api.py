@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from leaven.run_folder import RunFolder
     from leaven.splits.log_splits import LeaveOneOut, Split, TimeSplit
     from leaven.transforms.image.image_preview import ImagePreview
-    from leaven.transforms.text.text_preview import TextPreview
+    from leaven.transforms.text.text_views import TextPreview
 
 
 def read(
@@ -99,7 +99,7 @@ def preview_text(
     """
     from leaven.datasets.catalog import Catalog
     from leaven.registry import create_config
-    from leaven.transforms.text.text_preview import preview_texts
+    from leaven.transforms.text.text_views import preview_texts
 
     config = (
         create_config("text_transforms", operator, {"protect": tuple(protect)})

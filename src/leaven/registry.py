@@ -47,7 +47,7 @@ FAMILIES: dict[str, dict[str, str]] = {
     },
     "text_transforms": {
         "synonyms": "leaven.transforms.text.synonyms:Synonyms",
-        "neighbors": "leaven.transforms.text.neighbor_words:NeighborWords",
+        "neighbors": "leaven.transforms.text.synonyms:NeighborWords",
         "delete": "leaven.transforms.text.word_edits:DeleteWords",
         "swap": "leaven.transforms.text.word_edits:SwapWords",
         "insert": "leaven.transforms.text.word_edits:InsertWords",
@@ -83,7 +83,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "random": "leaven.strategies.copy_counts:Random",
         "to_total": "leaven.strategies.copy_counts:ToTotal",
         "balanced": "leaven.strategies.copy_counts:Balanced",
-        "scaled": "leaven.strategies.scaled:Scaled",
+        "scaled": "leaven.strategies.copy_counts:Scaled",
     },
     "schedules": {
         "constant": "leaven.schedules.progress_schedules:Constant",
@@ -212,9 +212,9 @@ FAMILIES: dict[str, dict[str, str]] = {
         "user_auc": "leaven.metrics.ctr.ctr_metrics:UserAuc",
     },
     "tabular_transforms": {
-        "repeat": "leaven.transforms.tabular.row_repeat:RepeatRows",
-        "noise": "leaven.transforms.tabular.numeric_noise:NumericNoise",
-        "quantile_jitter": "leaven.transforms.tabular.numeric_noise:QuantileJitter",
+        "repeat": "leaven.transforms.tabular.row_mixup:RepeatRows",
+        "noise": "leaven.transforms.tabular.cell_noise:NumericNoise",
+        "quantile_jitter": "leaven.transforms.tabular.cell_noise:QuantileJitter",
         "swap_noise": "leaven.transforms.tabular.cell_noise:SwapNoise",
         "feature_mask": "leaven.transforms.tabular.cell_noise:FeatureMask",
         "roll_up": "leaven.transforms.tabular.cell_noise:RollUp",
@@ -252,9 +252,9 @@ FAMILIES: dict[str, dict[str, str]] = {
         "maybe": "leaven.transforms.image.compose:MaybeImage",
     },
     "image_generators": {
-        "gan": "leaven.generators.image.image_gan:ImageGan",
-        "vae": "leaven.generators.image.image_vae:ImageVae",
-        "flow": "leaven.generators.image.image_flow:ImageFlow",
+        "gan": "leaven.generators.image.image_generator:ImageGan",
+        "vae": "leaven.generators.image.image_generator:ImageVae",
+        "flow": "leaven.generators.image.image_generator:ImageFlow",
     },
     "recipes": {
         "fusion": "leaven.plan_search.recipes.rank_fusion:FusionRecipe",

@@ -14,6 +14,9 @@ import numpy.typing as npt
 
 from leaven.errors import DataError
 
+Arrays = dict[str, npt.NDArray[Any]]
+"""Name -> array of any dtype."""
+
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
@@ -33,14 +36,16 @@ def replace_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def save_arrays(folder: Path, name: str, arrays: Mapping[str, npt.NDArray[Any]], settings: Mapping[str, Any]) -> None:
+def save_arrays(
+    folder: Path, name: str, arrays: Mapping[str, npt.NDArray[np.generic]], settings: Mapping[str, Any]
+) -> None:
     """Writes `name.npz` and `name.json`; equal arrays and settings give equal bytes."""
     with replace_file(folder / f"{name}.npz") as part, part.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
     replace_text(folder / f"{name}.json", json.dumps(settings))
 
 
-def load_arrays(folder: Path, name: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+def load_arrays(folder: Path, name: str) -> tuple[Arrays, dict[str, Any]]:
     """Reads (arrays, settings) that `save_arrays` wrote.
 
     Raises DataError if a file is missing or has another format.
@@ -53,3 +58,8 @@ def load_arrays(folder: Path, name: str) -> tuple[dict[str, npt.NDArray[Any]], d
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         wanted = f"{name}.npz and {name}.json of a fitted {name}"
         raise DataError(str(folder), wanted, str(error), "fit it again, or name the folder it was saved to") from error
+
+
+def restore_fields(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a config that was written as JSON: lists become tuples again."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in config.items()}

@@ -12,9 +12,8 @@ import pytest
 from contracts.registered import wish_of
 from leaven import rng
 from leaven.datasets.catalog import Catalog
-from leaven.generators.text.batch_rewriting import CallBudget, TextRewriter
+from leaven.generators.text.batch_rewriting import CallBudget, ModelAnswer, ResponseCache, TextRewriter
 from leaven.generators.text.output_checks import OutputChecks
-from leaven.generators.text.response_cache import ModelAnswer, ResponseCache
 from leaven.registry import list_kinds
 
 KINDS = tuple(list_kinds("text_generators"))

@@ -19,7 +19,7 @@ from leaven.augmentation.plan import Step
 from leaven.datasets.histories import HeldOut, Histories, concat_histories, take_prefixes
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError
-from leaven.protocols import CallbackAction, Controller, Decision, Feedback, Signals
+from leaven.protocols import CallbackAction, Controller, ControllerState, Decision, Feedback, Rows, Signals
 
 Losses = npt.NDArray[np.float64]
 Doses = npt.NDArray[np.float32]
@@ -227,7 +227,7 @@ class ControllerCallback:
         self.log: list[dict[str, Any]] = []
         self._parts = monitored.split_by_stratum()
         self._best = [] if pilot is None else [pilot.best_losses(control) for control, _ in self._parts]
-        self._state: Mapping[str, Any] = {}
+        self._state: ControllerState = {}
         self._before: list[float] = []  # of every user, at the previous validation
 
     @property
@@ -255,7 +255,7 @@ class ControllerCallback:
         strength, share = tuple(decisions[-1]["strength"]), tuple(decisions[-1]["share"])
         return Decision(**{**decisions[-1], "strength": strength, "share": share})
 
-    def compute_dose(self, step: Step, rows: Any, progress: float) -> tuple[Doses, Doses]:
+    def compute_dose(self, step: Step, rows: Rows, progress: float) -> tuple[Doses, Doses]:
         """(strength, share of the counts) of each row, both float32 (rows,)."""
         decision = self.decision_at(progress)
         if decision is None or decision.step not in ("", step.display_name):
@@ -312,7 +312,7 @@ def _estimate_mean(values: Losses) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def _get_effect(decision: Decision | None) -> tuple[Any, ...]:
+def _get_effect(decision: Decision | None) -> tuple[object, ...]:
     """The parts of a decision that rows depend on; () while nothing is augmented."""
     if decision is None or not any(decision.share):
         return ()

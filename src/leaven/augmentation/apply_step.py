@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.augmentation.conditional_sampling import NO_MATCH
-from leaven.augmentation.step_fitting import FittedStep
+from leaven.augmentation.step_fitting import NO_MATCH, FittedStep
 from leaven.datasets.histories import NO_PARENT
 from leaven.errors import GateError
 from leaven.kernels.keyed_rng import derive_copy_keys
-from leaven.protocols import Rows, get_traits
+from leaven.protocols import Rows, RowsT, count_reasons, get_traits
 
 Mask = npt.NDArray[np.bool_]
 Level = float | npt.NDArray[np.float32]
@@ -82,7 +81,7 @@ def _broadcast(level: Level, rows: int) -> npt.NDArray[np.float32]:
     return np.broadcast_to(np.asarray(level, np.float32), rows)
 
 
-def _undo_rejected(fitted: FittedStep, like: Any, new: Any) -> tuple[Any, dict[str, int]]:
+def _undo_rejected(fitted: FittedStep, like: RowsT, new: RowsT) -> tuple[RowsT, dict[str, int]]:
     """(changed rows, or the original ones where a filter rejects the change; reason -> count)."""
     refused: dict[str, int] = {}
     for accepts in fitted.filters:
@@ -115,28 +114,17 @@ def _list_counts(counts: Mapping[str, int]) -> str:
 
 
 def _transform(
-    fitted: FittedStep, like: Any, keys: rng.RngKeys, strength: npt.NDArray[np.float32]
-) -> tuple[Any, dict[str, int]]:
+    fitted: FittedStep, like: RowsT, keys: rng.RngKeys, strength: npt.NDArray[np.float32]
+) -> tuple[RowsT, dict[str, int]]:
     if fitted.generator is not None:
         return fitted.generator.sample(keys, like), {}
     new = fitted.transform(like, keys, strength)
     if len(new) != len(like) or get_traits(fitted.step.use).copies_rows:
         return new, {}
-    return new, _count_unchanged(fitted, like, like.equal_rows(new))
+    return new, count_reasons(fitted.transform.reasons(like), like.equal_rows(new), _UNCHANGED_DRAW)
 
 
-def _count_unchanged(fitted: FittedStep, like: Any, same: Mask) -> dict[str, int]:
-    """Reason -> number of unchanged rows; a row counts once, under the first reason that holds."""
-    counts: dict[str, int] = {}
-    left = same.copy()
-    for reason, mask in fitted.transform.reasons(like).items():
-        if count := int((left & mask).sum()):
-            counts[reason] = count
-        left &= ~mask
-    return counts | ({_UNCHANGED_DRAW: int(left.sum())} if left.any() else {})
-
-
-def _add_lineage(fitted: FittedStep, like: Any, row_ids: rng.RngKeys, new: Any) -> Any:
+def _add_lineage(fitted: FittedStep, like: RowsT, row_ids: rng.RngKeys, new: RowsT) -> RowsT:
     """New rows with their own ids, the source row's parent, the step as origin, and its weight."""
     parents = like.parents
     if len(new) != len(like):
@@ -165,7 +153,7 @@ def _find_sources(row_ids: rng.RngKeys, new: rng.RngKeys) -> npt.NDArray[np.int6
     return np.asarray(order[np.searchsorted(row_ids[order], new)], np.int64)
 
 
-def _filter_rows(fitted: FittedStep, rows: Any) -> tuple[Any, dict[str, int]]:
+def _filter_rows(fitted: FittedStep, rows: RowsT) -> tuple[RowsT, dict[str, int]]:
     refused: dict[str, int] = {}
     for accepts in fitted.filters:
         if not len(rows):

@@ -1,8 +1,13 @@
-"""Training rows of each epoch."""
+"""Training rows of each epoch, and rows of steps that run in rounds.
+
+A step of each round is fitted, generates and filters, and is fitted again at the next round on all rows so far. The
+recommender keeps training between rounds; generators of a late round are fitted on the rows of earlier ones.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,9 +26,82 @@ from leaven.augmentation.apply_step import (
 )
 from leaven.augmentation.expansion import describe_step
 from leaven.augmentation.plan import Plan, Step
-from leaven.augmentation.rounds import RoundRows, select_input_rows
 from leaven.augmentation.step_fitting import FittedStep, fit_step
-from leaven.protocols import Rows
+from leaven.protocols import Rows, RowsT
+
+
+class RoundRows:
+    """Rows of each round, made on first use from the rounds before.
+
+    Round r of n begins at progress r / n. Rows depend only on (train, once, plan, seed, draw), so an interrupted
+    training makes the same ones again.
+    """
+
+    def __init__(self, train: Rows, expanded: Rows, plan: Plan, seed: int, draw: int) -> None:
+        self.train, self.expanded, self.plan, self.seed, self.draw = train, expanded, plan, seed, draw
+        self._rounds: list[dict[int, StepResult]] = []  # per round: step number -> its rows
+
+    def rows_until(self, progress: float) -> list[Rows]:
+        """Rows of all rounds that have begun at this progress, in order."""
+        now = min(int(progress * self.plan.rounds + 1e-9), self.plan.rounds - 1)
+        while len(self._rounds) <= now:
+            self._rounds.append(self._make_round(len(self._rounds)))
+        return [made.rows for one in self._rounds[: now + 1] for made in one.values()]
+
+    def describe_steps(self) -> list[dict[str, Any]]:
+        """Facts of each step over all rounds; `rounds`: number of rows in each.
+
+        Raises GateError where a step leaves too many rows unchanged, or its filters reject all rows.
+        """
+        self.rows_until(1.0)
+        facts = []
+        for place, step in enumerate(self.plan.named_steps, 1):
+            if step.when != "each_round":
+                continue
+            made = [one[place] for one in self._rounds if place in one]
+            unchanged, refused = Counter[str](), Counter[str]()
+            for one in made:
+                unchanged.update(one.unchanged)
+                refused.update(one.rejected)
+            tried, counts = sum(one.n_tried for one in made), [len(one.rows) for one in made]
+            check_unchanged_share(step.display_name, step.fail_if_unchanged_over, tried, unchanged)
+            check_any_accepted(step.display_name, sum(counts), refused)
+            fact = describe_step(self.plan, place) | {"made": sum(counts), "tried": tried, "rounds": counts}
+            facts.append(fact | {"unchanged": dict(unchanged), "refused": dict(refused)})
+        return facts
+
+    def _make_round(self, number: int) -> dict[int, StepResult]:
+        """Step number -> its rows in this round; a step reads the rows of the steps before it."""
+        made: dict[int, StepResult] = {}
+        before = [self.expanded, *(old.rows for one in self._rounds for old in one.values())]
+        for place, step in enumerate(self.plan.named_steps, 1):
+            if step.when != "each_round" or not step.is_active(number / self.plan.rounds):
+                continue
+            so_far = [*before, *(new.rows for new in made.values())]
+            fitted = fit_step(
+                self.plan,
+                place,
+                self.train,
+                rng.derive_key(self.seed, "round", number),
+                so_far[0].concat_with(so_far[1:]),
+            )
+            fitted = replace(fitted, key=rng.derive_key(fitted.key, "draw", self.draw))
+            read = select_input_rows(self.plan, step, self.train, so_far)
+            copies = step.count_copies(read, rng.derive_key(fitted.key, "copies"))
+            made[place] = append_rows(fitted, read, copies, 0, float(step.strength(1.0)))
+        return made
+
+
+def select_input_rows(plan: Plan, step: Step, train: RowsT, so_far: Sequence[RowsT]) -> RowsT:
+    """Rows that a step reads during training: the real ones, all so far, or those of one step."""
+    reads = plan.get_input(step)
+    if reads == "real":
+        return train
+    rows = so_far[0].concat_with(so_far[1:])
+    if reads == "previous":
+        return rows
+    place = next(place for place, other in enumerate(plan.named_steps, 1) if other.display_name == reads)
+    return rows.take(rows.origin == place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +121,8 @@ class EpochRows:
     with `input = "previous"` all rows of this epoch so far.
     """
 
-    train: Any
-    expanded: Any
+    train: Rows
+    expanded: Rows
     plan: Plan
     steps: tuple[FittedStep, ...]
     rounds: RoundRows | None = None
@@ -55,7 +133,7 @@ class EpochRows:
         """Whether every epoch has the same rows."""
         return not self.steps and self.rounds is None
 
-    def __call__(self, epoch: int, progress: float) -> Any:
+    def __call__(self, epoch: int, progress: float) -> Rows:
         """Rows of one epoch, the real ones first."""
         rows, new = self._get_base(progress), []
         for fitted, made in self._apply_steps(epoch, progress, self.controller):
@@ -83,14 +161,14 @@ class EpochRows:
                 facts.append(fact | {"unchanged": dict(made.unchanged), "refused": dict(made.rejected)})
         return sorted(facts, key=lambda fact: int(fact["index"]))
 
-    def _get_base(self, progress: float) -> Any:
+    def _get_base(self, progress: float) -> Rows:
         """Rows that do not change from one epoch to the next."""
         return self.expanded if self.rounds is None else self.expanded.concat_with(self.rounds.rows_until(progress))
 
     def _apply_steps(
         self, epoch: int, progress: float, steering: ControllerCallback | None
     ) -> Iterator[tuple[FittedStep, StepResult]]:
-        rows, new = self._get_base(progress), list[Any]()
+        rows, new = self._get_base(progress), list[Rows]()
         for fitted in self.steps:
             step = fitted.step
             if not step.is_active(progress):
@@ -104,7 +182,7 @@ class EpochRows:
                 rows = made.rows
             else:
                 read = select_input_rows(self.plan, step, self.train, [rows, *new])
-                copies = step.copies(read, rng.derive_key(fitted.key, "copies", epoch))
+                copies = step.count_copies(read, rng.derive_key(fitted.key, "copies", epoch))
                 level = strength
                 if steering is not None:
                     level, share = steering.compute_dose(step, read, progress)

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,8 @@ from leaven.augmentation.step_fitting import FittedStep, fit_step
 from leaven.datasets.log_names import LogNames
 from leaven.errors import DataError, SpecError
 from leaven.progress import ProgressCallback, no_progress, prefix_progress
-from leaven.protocols import Engine, Rows
+from leaven.protocols import Engine, Rows, RowsT
+from leaven.storage import replace_text
 
 BLOCK_ROWS = 8192
 """Maximum number of source rows of a block. A block is one file, part of the layout, not of the engine."""
@@ -41,7 +42,6 @@ MIN_BLOCK_ROWS, MIN_BLOCKS = 1024, 32
 """With fewer than `BLOCKS` blocks, blocks are smaller, so that the workers of a small log share slow rows evenly; but
 not smaller than `FEWEST_ROWS`, the batch that a network decodes together."""
 
-R = TypeVar("R", bound=Rows)
 RowSource = Rows | RowFiles
 """Rows in memory, or rows in files."""
 
@@ -59,7 +59,7 @@ class Expansion:
     parts: Sequence[RowSource]
     fitted: Mapping[int, FittedStep]
 
-    def rows(self) -> Any:
+    def rows(self) -> Rows:
         """All rows in memory, the real ones first."""
         return _load(_join(self.parts))
 
@@ -68,16 +68,16 @@ class Expansion:
 class LazyRows:
     """Expanded rows of a plan, loaded from `folder` on demand; without a folder, the real rows alone."""
 
-    train: Any
+    train: Rows
     plan: Plan
     folder: Path | None = None
 
-    def load(self) -> Any:
+    def load(self) -> Rows:
         """All rows in memory. Raises DataError where the files are missing."""
         return self.train if self.folder is None else load_expansion(self.folder, self.plan, self.train)
 
 
-def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, shards: int = 1) -> R:
+def expand(train: RowsT, plan: Plan, seed: int = 0, engine: Engine | None = None, shards: int = 1) -> RowsT:
     """The real rows first, then the rows of every step that runs once.
 
     Steps of each epoch make nothing here: see `EpochRows`.
@@ -97,7 +97,7 @@ def expand(train: R, plan: Plan, seed: int = 0, engine: Engine | None = None, sh
         raise SpecError(f"step {other.display_name!r}", "steps on rows", f"a step on {other.modality}", fix)
     unnamed = replace(train.validate(), names=None)  # workers need no names
     rows = ExpansionWriter(unnamed, plan, seed, engine=engine, shards=shards).run().rows()
-    return cast(R, replace(rows, names=name_steps(train.names, plan)))
+    return cast(RowsT, replace(rows, names=name_steps(train.names, plan)))
 
 
 def name_steps(names: LogNames | None, plan: Plan) -> LogNames:
@@ -122,7 +122,7 @@ def write_expansion(
     return ExpansionWriter(replace(train, names=None), plan, seed, folder, engine, shards, on_progress).run()
 
 
-def load_expansion(folder: Path, plan: Plan, train: R) -> R:
+def load_expansion(folder: Path, plan: Plan, train: RowsT) -> RowsT:
     """Rows that `write` left in `folder`: the real rows, or those of the last in-place step, then the appended rows.
 
     Raises DataError where there are no files.
@@ -192,7 +192,7 @@ class ExpansionWriter:
                 facts.append(fact)
                 rows = self._collect(work, blocks)
                 if step.mode == "in_place":
-                    current = cast(RowSource, _join(rows))
+                    current = _join(rows)
                 else:
                     added[step.display_name] = rows
             real.wait()
@@ -208,14 +208,14 @@ class ExpansionWriter:
         """
         words = f"{work.step.display_name} learns"
         self.on_progress(0, 0, words)
-        source: Any = _load(work.source) if _reads_other_rows(work.source, self.train) else self.train
+        source = _load(work.source) if _reads_other_rows(work.source, self.train) else self.train
         fitted = fit_step(
             self.plan, work.number, self.train, self.seed, source, prefix_progress(self.on_progress, words)
         )
         if work.step.mode == "in_place":
             return replace(work, fitted=fitted)
-        copies = work.step.copies(source, rng.derive_key(self.seed, "copies", work.step.display_name))
-        return replace(work, fitted=fitted, copies=np.asarray(copies, np.int32))
+        copies = work.step.count_copies(source, rng.derive_key(self.seed, "copies", work.step.display_name))
+        return replace(work, fitted=fitted, copies=copies)
 
     def _run_blocks(self, work: _StepWork) -> list[_Block]:
         """Blocks of one step, in order."""
@@ -336,9 +336,7 @@ def _write_block(work: _StepWork, block: int) -> _Block:
     if not path.exists():
         made = work.make_rows(block)
         counts = {"made": len(made.rows), "tried": made.n_tried, "unchanged": made.unchanged, "refused": made.rejected}
-        part = counts_path.with_name(counts_path.name + ".part")
-        part.write_text(json.dumps(counts, sort_keys=True), encoding="utf-8")
-        part.replace(counts_path)
+        replace_text(counts_path, json.dumps(counts, sort_keys=True))
         made.rows.to_parquet(path)
     return _Block(None, **json.loads(counts_path.read_text(encoding="utf-8")))
 
@@ -348,11 +346,13 @@ def _makes_rows(step: Step) -> bool:
     return step.when == "once" and not step.is_on_items
 
 
-def _join(parts: Sequence[Any]) -> Any:
-    return parts[0].concat_with(parts[1:])
+def _join(parts: Sequence[RowSource]) -> RowSource:
+    first: Any = parts[0]  # all parts are rows, or all are files
+    joined: RowSource = first.concat_with(parts[1:])
+    return joined
 
 
-def _load(source: RowSource) -> Any:
+def _load(source: RowSource) -> Rows:
     return source.load() if isinstance(source, RowFiles) else source
 
 
@@ -368,11 +368,11 @@ def _select_source(plan: Plan, number: int, current: RowSource, added: Mapping[s
     if reads == "real":
         return current
     if reads == "previous":
-        return cast(RowSource, _join([current, *chain.from_iterable(added.values())]))
+        return _join([current, *chain.from_iterable(added.values())])
     if reads not in added:
         fix = "run that step once in mode add, or read the real rows"
         raise SpecError(f"step {step.display_name!r}, input", "a step that adds rows once", repr(reads), fix)
-    return cast(RowSource, _join(added[reads]))
+    return _join(added[reads])
 
 
 def count_blocks(n_rows: int) -> int:
@@ -391,7 +391,7 @@ def _block_range(block: int, n_rows: int) -> slice:
     return slice(first, min(first + _block_size(n_rows), n_rows))
 
 
-def _slice_block(source: RowSource, block: int) -> Any:
+def _slice_block(source: RowSource, block: int) -> Rows:
     part = _block_range(block, len(source))
     return source.slice(part.start, part.stop)
 

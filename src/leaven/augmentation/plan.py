@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, cast
 
+import numpy as np
+import numpy.typing as npt
+
 from leaven.controllers.gap_controller import GapController
 from leaven.errors import SpecError, suggest_name
 from leaven.modalities import find_item_modality
@@ -15,6 +18,7 @@ from leaven.protocols import (
     Generator,
     ImageGenerator,
     ImageTransform,
+    Rows,
     Schedule,
     Strategy,
     TabularFilter,
@@ -158,6 +162,11 @@ class Step:
     def display_name(self) -> str:
         """Name of the step, by default the frozen `rng_name` of its kind; its random draws derive from it."""
         return self.name or get_traits(self.use).rng_name
+
+    def count_copies(self, rows: Rows, key: int) -> npt.NDArray[np.int32]:
+        """int32 (rows,): number of new rows of each row, by its strategy for this kind of rows."""
+        strategy: Any = self.copies
+        return np.asarray(strategy(rows, key), np.int32)
 
     @property
     def row_weight(self) -> float:

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from leaven.augmentation.expansion import build_file_prefix
 from leaven.augmentation.lineage import list_input_steps
 from leaven.augmentation.plan import Plan
 from leaven.errors import SpecError, suggest_name
-from leaven.protocols import Rows
+from leaven.protocols import Rows, RowsT
 
 
 def remove_steps(plan: Plan, names: Sequence[str]) -> Plan:
@@ -87,7 +86,7 @@ def reuse_step_files(folder: Path, old: Plan, target: Path, new: Plan, template:
     return same
 
 
-def _renumber(rows: Any, numbers: Mapping[int, int]) -> Any:
+def _renumber(rows: RowsT, numbers: Mapping[int, int]) -> RowsT:
     """The rows with new step numbers in `origin`."""
     table = np.arange(max([*numbers, *rows.origin.tolist(), 0]) + 1)
     for old, new in numbers.items():

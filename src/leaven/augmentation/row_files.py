@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from leaven.protocols import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +21,9 @@ class RowFiles:
     in_memory  the same rows in memory, where they exist anyway: the training rows
     """
 
-    template: Any
+    template: Rows
     paths: tuple[Path, ...]
-    in_memory: Any = None
+    in_memory: Rows | None = None
 
     @cached_property
     def starts(self) -> npt.NDArray[np.int64]:
@@ -41,7 +42,7 @@ class RowFiles:
             return self
         return RowFiles(self.template, tuple(path for source in (self, *others) for path in source.paths))
 
-    def slice(self, first: int, last: int) -> Any:
+    def slice(self, first: int, last: int) -> Rows:
         """Rows first..last - 1; where they are not in memory, only the files that hold them are read."""
         if self.in_memory is not None:
             return self.in_memory.slice(first, last)
@@ -55,6 +56,6 @@ class RowFiles:
         offset = int(self.starts[files.start])
         return rows.slice(first - offset, last - offset)
 
-    def load(self) -> Any:
+    def load(self) -> Rows:
         """All rows, in memory."""
         return self.template.read_files(*self.paths) if self.in_memory is None else self.in_memory

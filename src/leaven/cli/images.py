@@ -45,8 +45,7 @@ def preview_images(
         from leaven.cli.catalog_args import load_image_sources
         from leaven.registry import find_kind
         from leaven.report import gallery
-        from leaven.transforms.image.image_folder import save_views
-        from leaven.transforms.image.image_preview import PreviewConfig, preview_images
+        from leaven.transforms.image.image_preview import PreviewConfig, preview_images, save_views
 
         configs = _build_operators(operator or ["chain"], fields or [])
         on_progress(0, 0, f"reading {source}")

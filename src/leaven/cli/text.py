@@ -98,7 +98,7 @@ def _list_changes(changes: Any) -> list[tuple[str, str]]:
 
 
 def _format_changes(changes: Any, rows: int) -> Iterator[Any]:
-    from leaven.transforms.text.text_preview import mark_changes
+    from leaven.transforms.text.text_views import mark_changes
 
     for before, after in _list_changes(changes)[:rows]:
         removed, added = mark_changes(before, after)

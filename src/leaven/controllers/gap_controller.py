@@ -8,13 +8,54 @@ pilot, and nothing changes while the control loss improves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from leaven.controllers.thompson_sampling import StepBeliefs, sample_step, update_beliefs
+from leaven import rng
 from leaven.errors import SpecError, suggest_name
-from leaven.protocols import Decision, Feedback, Signals
+from leaven.protocols import ControllerState, Decision, Feedback, Signals
+
+StepBeliefs = ControllerState
+"""now: the active step; seen: step -> [validations, sum of rewards, sum of their squares], all discounted."""
+
+
+def update_beliefs(choice: StepBeliefs, feedback: Feedback, discount: float) -> StepBeliefs:
+    """Return the beliefs after a validation: the active step is rewarded with the decrease of the control loss.
+
+    discount: weight of a validation after the next one.
+    """
+    now, slopes = choice.get("now", ""), [one.slope for one in feedback.strata]
+    if not now or any(slope is None for slope in slopes):
+        return choice
+    users = sum(one.users for one in feedback.strata)
+    reward = -sum(one.users * (one.slope or 0.0) for one in feedback.strata) / users
+    seen = {step: [discount * value for value in sums] for step, sums in choice.get("seen", {}).items()}
+    n_validations, total, squares = seen.get(now, [0.0, 0.0, 0.0])
+    seen[now] = [n_validations + 1.0, total + reward, squares + reward * reward]
+    return {"now": now, "seen": seen}
+
+
+def sample_step(choice: StepBeliefs, feedback: Feedback, floor: float) -> str:
+    """Return the step with the largest draw from its belief.
+
+    A belief starts as one validation with the mean of all steps. floor: probability of a uniform draw instead, so that
+    no step is dropped for good. Draws depend on (key, training step) only.
+    """
+    generator = rng.make_generator(rng.derive_key(feedback.key, "choose", feedback.step))
+    is_uniform, index = generator.random() < floor, int(generator.integers(len(feedback.steps)))
+    if is_uniform:
+        return feedback.steps[index]
+    seen = {step: choice.get("seen", {}).get(step, [0.0, 0.0, 0.0]) for step in feedback.steps}
+    n_validations, total, squares = (sum(sums[part] for sums in seen.values()) for part in range(3))
+    mean = total / n_validations if n_validations else 0.0
+    spread = math.sqrt(max(squares / n_validations - mean * mean, 0.0)) if n_validations else 1.0
+    drawn = {
+        step: (own + mean) / (n + 1.0) + spread / math.sqrt(n + 1.0) * float(generator.standard_normal())
+        for step, (n, own, _) in seen.items()
+    }
+    return max(drawn, key=lambda step: drawn[step])
+
 
 _ROUNDING = 1e-9  # progress and mean losses are rounded; a band may have width 0
 Steers = Literal["both", "strength", "counts"]
@@ -40,7 +81,7 @@ class GapController:
                    augmentation ends for good and the report is flagged; 0: never
     controls       "strength", "counts" (copies, or p for in-place steps), or "both"
     choose_step    whether one step at a time is active, sampled by its past reward (discounted Thompson sampling);
-                   discount, floor: see `controllers/thompson_sampling.py`
+                   discount, floor: see `controllers/gap_controller.py`
     """
 
     strata: tuple[int, ...] = ()
@@ -76,7 +117,7 @@ class GapController:
                 "gap.controls", "a known target", repr(self.controls), suggest_name(self.controls, get_args(Steers))
             )
 
-    def __call__(self, feedback: Feedback, state: Mapping[str, Any]) -> tuple[Decision, Mapping[str, Any]]:
+    def __call__(self, feedback: Feedback, state: ControllerState) -> tuple[Decision, ControllerState]:
         """Return the decision until the next validation, and the new state."""
         was = tuple(state.get("strength", [0.0] * len(feedback.strata)))
         gaps = self._smooth([one.gap for one in feedback.strata], state.get("gaps"))

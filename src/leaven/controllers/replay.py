@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from leaven.errors import SpecError
-from leaven.protocols import Decision, Feedback
+from leaven.protocols import ControllerState, Decision, Feedback
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Replay:
             got = " or ".join(map(str, sorted(strata)))
             raise SpecError("replay.strata", f"the number of strata of the log ({got})", f"{len(self.strata) + 1}", "")
 
-    def __call__(self, feedback: Feedback, state: Mapping[str, Any]) -> tuple[Decision, Mapping[str, Any]]:
+    def __call__(self, feedback: Feedback, state: ControllerState) -> tuple[Decision, ControllerState]:
         """Return the recorded decision at the current progress."""
         progresses = [progress for progress, _ in self.recorded]
         index = bisect_right(progresses, feedback.progress + 1e-9) - 1

@@ -260,10 +260,10 @@ class Histories:
         """Write a Parquet file atomically, through a temporary file."""
         import pyarrow.parquet as pq
 
-        target = Path(path)
-        part = target.with_name(target.name + ".part")
         encoding = {f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in ("items", "times")}  # faster and smaller
         options: dict[str, Any] = {"use_dictionary": False, "column_encoding": encoding, "write_statistics": False}
+        target = Path(path)
+        part = target.with_name(target.name + ".part")
         pq.write_table(self.to_arrow(), part, compression="zstd", **options)
         part.replace(target)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
 from leaven.protocols import RankedItems
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 _MAX_AGE = 10  # last events of a row that are scored
 _DECAY = 0.8  # weight of an event relative to the next one
@@ -25,7 +28,7 @@ class CooccurringItems:
     similar  sparse float32 (items + 2, items + 2): shrunken cosine of co-occurrence, the nearest neighbors of each item
     """
 
-    similar: Any
+    similar: csr_matrix
 
     def recommend(self, histories: Histories, k: int) -> RankedItems:
         """Return the k items nearest to each row's last events, without the row's own items."""
@@ -63,13 +66,13 @@ def fit_cooccurring_items(train: Histories) -> CooccurringItems:
     return CooccurringItems(sparse.csr_matrix(counts_of_pairs))
 
 
-def _weigh_recent_items(rows: Histories) -> Any:
+def _weigh_recent_items(rows: Histories) -> csr_matrix:
     """Return the decayed weights of each row's last events, sparse (rows, items + 2)."""
     age = np.repeat(rows.starts[1:], rows.lengths) - 1 - np.arange(rows.n_events)
     return _build_matrix(rows, np.where(age < _MAX_AGE, _DECAY**age, 0.0).astype(np.float32))
 
 
-def _build_matrix(rows: Histories, values: npt.NDArray[np.float32]) -> Any:
+def _build_matrix(rows: Histories, values: npt.NDArray[np.float32]) -> csr_matrix:
     from scipy import sparse
 
     shape = (len(rows), rows.n_items + 2)

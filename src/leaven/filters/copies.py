@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
-from leaven.filters.rejection_reasons import build_filter_result
 from leaven.kernels.ngram_hashes import hash_item_multisets, hash_ngrams
 from leaven.protocols import FilterResult
 
@@ -66,7 +65,7 @@ class FittedCopies:
             f"mostly runs of {self.config.run_length} items of a single real user": self._measure_traces(new)
             > self.config.max_share,
         }
-        return build_filter_result(len(new), reasons)
+        return FilterResult.from_reasons(len(new), reasons)
 
     def row_statistics(self, new: Histories) -> dict[str, npt.NDArray[np.float64]]:
         """Return the share of a row's runs that belong to a single other real user."""

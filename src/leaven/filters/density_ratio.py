@@ -11,7 +11,6 @@ import numpy.typing as npt
 from leaven import registry, rng
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
-from leaven.filters.rejection_reasons import build_filter_result
 from leaven.filters.surprisal import FittedSurprisal, Surprisal
 from leaven.kernels.time_popularity import find_first_sale_times
 from leaven.protocols import FilterResult, FittedGenerator, Generator
@@ -110,7 +109,7 @@ class FittedDensityRatio:
     def __call__(self, new: Histories) -> FilterResult:
         draws = rng.draw_uniform(rng.derive_row_keys(rng.derive_key(self.key, "lot"), new.row_ids), 0)
         rejected = draws >= np.exp(np.minimum(self.log_ratio(new) - self.ceiling, 0.0))
-        return build_filter_result(len(new), {"more like synthetic rows than like real ones": rejected})
+        return FilterResult.from_reasons(len(new), {"more like synthetic rows than like real ones": rejected})
 
     def log_ratio(self, rows: Histories) -> Floats:
         """Return the log density ratio of real to synthetic rows, float64 (rows,)."""

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
-from leaven.filters.rejection_reasons import build_filter_result
 from leaven.protocols import FilterResult
 
 Floats = npt.NDArray[np.float64]
@@ -65,7 +64,7 @@ class FittedQuota:
         first = np.searchsorted(stratum[order], np.arange(len(self.shares)))
         rank = np.empty(len(new), np.int64)
         rank[order] = np.arange(len(new)) - first[stratum[order]]
-        return build_filter_result(len(new), {"its popularity stratum is full": rank >= capacity[stratum]})
+        return FilterResult.from_reasons(len(new), {"its popularity stratum is full": rank >= capacity[stratum]})
 
     def row_statistics(self, new: Histories) -> dict[str, Floats]:
         """Return the mean log popularity of each row's items."""

@@ -12,7 +12,6 @@ from leaven.datasets.hidden_items import HiddenItems
 from leaven.datasets.histories import Histories
 from leaven.errors import SpecError
 from leaven.filters.cooccurring_items import fit_cooccurring_items
-from leaven.filters.rejection_reasons import build_filter_result
 from leaven.protocols import FilterResult, RankedItems, Recommender, TrainingContext
 
 
@@ -63,7 +62,7 @@ class FittedRankFidelity:
 
     def __call__(self, new: Histories) -> FilterResult:
         rejected = self._find_best_ranks(new) > self.rank
-        return build_filter_result(len(new), {f"no real item of its user ranks {self.rank} or better": rejected})
+        return FilterResult.from_reasons(len(new), {f"no real item of its user ranks {self.rank} or better": rejected})
 
     def row_statistics(self, new: Histories) -> dict[str, npt.NDArray[np.float64]]:
         """Return the rank of the best unused real item; infinite beyond the listed ranks."""

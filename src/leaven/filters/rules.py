@@ -6,7 +6,6 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,8 @@ from leaven.datasets.samples import Samples
 from leaven.errors import SpecError, suggest_name
 from leaven.protocols import FilterResult
 
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+Cells = npt.NDArray[np.float64]
+_OPERATORS: dict[str, Callable[[Cells, Cells], npt.NDArray[np.bool_]]] = {
     "<=": operator.le,
     ">=": operator.ge,
     "!=": operator.ne,

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import NO_PARENT, Histories
 from leaven.errors import FitError, SpecError
-from leaven.filters.rejection_reasons import build_filter_result
 from leaven.protocols import FilterResult
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class FittedSurprisal:
     def __call__(self, new: Histories) -> FilterResult:
         scores, band = self.compute_surprisal(new), self.bands[_classify_lengths(new)]
         refused = {"too surprising": scores > band[:, 1], "too predictable": scores < band[:, 0]}
-        return build_filter_result(len(new), refused)
+        return FilterResult.from_reasons(len(new), refused)
 
     def row_statistics(self, new: Histories) -> dict[str, Floats]:
         """Return the mean surprisal per event and the bounds of its band."""

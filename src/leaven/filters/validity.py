@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError, SpecError
-from leaven.filters.rejection_reasons import build_filter_result, has_event
 from leaven.kernels.time_popularity import NEVER_ON_SALE, find_first_sale_times
 from leaven.protocols import FilterResult
 
@@ -61,9 +60,14 @@ class FittedValidity:
         refused = {
             f"fewer than {self.min_events} events": new.lengths < self.min_events,
             f"more than {self.max_events} events": new.lengths > self.max_events,
-            "an unknown item": has_event(new, item & (born == NEVER_ON_SALE)),
-            "an item before its first day": has_event(new, item & (born != NEVER_ON_SALE) & (new.times < born)),
-            "an event after the last training time": has_event(new, new.times > self.last_time),
-            "times out of order": has_event(new, is_earlier),
+            "an unknown item": _has_event(new, item & (born == NEVER_ON_SALE)),
+            "an item before its first day": _has_event(new, item & (born != NEVER_ON_SALE) & (new.times < born)),
+            "an event after the last training time": _has_event(new, new.times > self.last_time),
+            "times out of order": _has_event(new, is_earlier),
         }
-        return build_filter_result(len(new), refused)
+        return FilterResult.from_reasons(len(new), refused)
+
+
+def _has_event(rows: Histories, events: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Whether a row has at least one of the marked events, bool (rows,); events bool (events,)."""
+    return np.bincount(rows.event_rows()[events], minlength=len(rows)) > 0

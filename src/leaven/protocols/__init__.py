@@ -13,6 +13,7 @@ from leaven.protocols.filters import (
     FittedTabularFilter,
     GeneratorFilter,
     TabularFilter,
+    count_reasons,
 )
 from leaven.protocols.generators import (
     FittedGenerator,
@@ -42,6 +43,7 @@ from leaven.protocols.models import (
 )
 from leaven.protocols.policies import (
     Controller,
+    ControllerState,
     Decision,
     Feedback,
     GroupedStrategy,
@@ -51,7 +53,7 @@ from leaven.protocols.policies import (
     Strategy,
     TabularStrategy,
 )
-from leaven.protocols.rows import Engine, RngKeys, Rows, Strength
+from leaven.protocols.rows import Engine, RngKeys, Rows, RowsT, Strength
 from leaven.protocols.traits import Operator, OperatorTraits, get_traits, split_words
 from leaven.protocols.transforms import (
     FittedImageTransform,
@@ -67,6 +69,7 @@ from leaven.protocols.transforms import (
 __all__ = [
     "CallbackAction",
     "Controller",
+    "ControllerState",
     "CtrMetric",
     "CtrModel",
     "Decision",
@@ -105,6 +108,7 @@ __all__ = [
     "Recommender",
     "RngKeys",
     "Rows",
+    "RowsT",
     "Schedule",
     "Signals",
     "Strategy",
@@ -118,6 +122,7 @@ __all__ = [
     "TrainingCallback",
     "TrainingContext",
     "Transform",
+    "count_reasons",
     "get_traits",
     "split_words",
 ]

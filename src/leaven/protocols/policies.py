@@ -113,6 +113,10 @@ class Decision:
     flag: str = ""
 
 
+ControllerState = Mapping[str, Any]
+"""State of a controller between validations, JSON-able."""
+
+
 class Controller(Protocol):
     """Maps feedback and state to a decision and the next state. The first state is {}; states are JSON-able.
 
@@ -128,4 +132,4 @@ class Controller(Protocol):
     @property
     def pilot_share(self) -> float: ...
 
-    def __call__(self, feedback: Feedback, state: Mapping[str, Any]) -> tuple[Decision, Mapping[str, Any]]: ...
+    def __call__(self, feedback: Feedback, state: ControllerState) -> tuple[Decision, ControllerState]: ...

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.log_names import LogNames
 
+RowsT = TypeVar("RowsT", bound="Rows")
+"""Rows of one kind: `Histories` or `Samples`."""
 RngKeys = npt.NDArray[np.uint64]
 """uint64 (rows,): one rng key per row."""
 Strength = npt.NDArray[np.float32]
@@ -28,6 +30,9 @@ class Rows(Protocol):
 
     @property
     def parents(self) -> npt.NDArray[np.uint64]: ...
+
+    @property
+    def weight(self) -> npt.NDArray[np.float32]: ...
 
     @property
     def origin(self) -> npt.NDArray[np.int16]: ...
@@ -51,11 +56,11 @@ class Rows(Protocol):
         """Rows first..last - 1."""
         ...
 
-    def concat_with(self, others: Sequence[Any]) -> Self:
+    def concat_with(self, others: Sequence[Self]) -> Self:
         """These rows, then those of the others."""
         ...
 
-    def equal_rows(self, other: Any) -> npt.NDArray[np.bool_]:
+    def equal_rows(self, other: Self) -> npt.NDArray[np.bool_]:
         """bool (rows,): whether both rows are equal, ignoring lineage."""
         ...
 

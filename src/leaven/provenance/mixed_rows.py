@@ -8,7 +8,6 @@ events of the user, and by coincidence a few others.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +74,7 @@ def list_mixed_steps(plan: Plan) -> frozenset[int]:
     return frozenset(found)
 
 
-def mixes_users(config: Any) -> bool:
+def mixes_users(config: object) -> bool:
     """Whether a transform or generator, or one that it is composed of, mixes users."""
     if isinstance(config, list | tuple):
         return any(map(mixes_users, config))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -140,7 +140,7 @@ class HistoriesDataset(Dataset[HistorySample]):
         return 0.0
 
     def _build_segments(self, epoch: int, progress: float) -> Segments:
-        stretches = build_training_segments(self._rows(epoch, progress), self.max_length)
+        stretches = build_training_segments(cast(Histories, self._rows(epoch, progress)), self.max_length)
         if not len(stretches):
             raise DataError("HistoriesDataset", "rows with something to predict", "none", "give longer histories")
         order = np.argsort(

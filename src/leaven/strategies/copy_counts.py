@@ -7,8 +7,8 @@ are exact. Which rows get one copy more than others depends on the key and the r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, SpecError, suggest_name
 from leaven.kernels.apportionment import Copies, Floats, apportion_copies
+from leaven.protocols import GroupedStrategy, GroupOf, Strategy
 
 
 @dataclass(frozen=True)
@@ -176,3 +177,31 @@ def _count_copies(where: str, factor: float, train: Histories) -> int:
     if total > np.iinfo(np.int32).max * max(len(train), 1) // 2:
         raise SpecError(where, "fewer copies", f"{total}", "")
     return total
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """`factor` times the copies of strategy `strategy`, distributed in proportion to its counts; the total is exact.
+
+    >>> rows = Histories.from_lists([[1], [2], [3], [4]], n_items=4)
+    >>> Scaled(strategy=Uniform(factor=2.0), factor=0.25)(rows, key=7).sum()
+    np.int64(2)
+    """
+
+    strategy: Strategy = field(default_factory=Uniform)
+    factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.factor < float("inf"):
+            raise SpecError("scaled.factor", "a finite number from 0", repr(self.factor), "")
+
+    def __call__(self, train: Histories, key: int) -> Copies:
+        counts = self.strategy(train, key)
+        total = round(self.factor * int(counts.sum()))
+        if not total:
+            return np.zeros(len(train), np.int32)
+        return apportion_copies(counts.astype(np.float64), total, train.row_ids, rng.derive_key(key, "scaled"))
+
+    def groups(self, train: Any) -> GroupOf | None:
+        """The groups that the inner strategy balances; None: no groups."""
+        return self.strategy.groups(train) if isinstance(self.strategy, GroupedStrategy) else None

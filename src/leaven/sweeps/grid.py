@@ -15,7 +15,7 @@ from leaven.config import Spec, Variant, resolve_spec
 from leaven.config.experiment_spec import BASELINE
 from leaven.config.parser import parse_spec
 from leaven.errors import SpecError, suggest_name
-from leaven.strategies.scaled import Scaled
+from leaven.strategies.copy_counts import Scaled
 
 Value = float | tuple[float, float]
 

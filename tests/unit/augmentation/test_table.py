@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from leaven.augmentation import Plan, Step, build_epoch_rows, expand, load_expansion, preview_plan, write_expansion
-from leaven.augmentation.conditional_sampling import NO_MATCH
+from leaven.augmentation.step_fitting import NO_MATCH
 from leaven.datasets.samples import Samples
 from leaven.engines.local import Local
 from leaven.errors import GateError, SpecError
@@ -17,9 +17,8 @@ from leaven.protocols import OperatorTraits
 from leaven.schedules.progress_schedules import Linear
 from leaven.strategies.class_balancing import BalancedRows
 from leaven.strategies.copy_counts import Random, Uniform
-from leaven.transforms.tabular.numeric_noise import NumericNoise
-from leaven.transforms.tabular.row_mixup import RowMixup
-from leaven.transforms.tabular.row_repeat import RepeatRows
+from leaven.transforms.tabular.cell_noise import NumericNoise
+from leaven.transforms.tabular.row_mixup import RepeatRows, RowMixup
 
 
 def world(rows: int = 200) -> Samples:

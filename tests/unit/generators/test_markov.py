@@ -231,7 +231,7 @@ def test_bad_input_raises_a_clear_error(tmp_path) -> None:
         Markov(where="after").fit(Histories.from_lists([[1, 2]], 3), 7).sample(
             keys(3), Histories.from_lists([[1], [2]], 3)
         )
-    with pytest.raises(DataError, match=r"no markov\.json"):
+    with pytest.raises(DataError, match=r"markov\.json of a fitted markov"):
         Markov.load(tmp_path)
     fitted = Markov().fit(Histories.from_lists([[1, 2]], 3), 7)
     fitted.save(tmp_path)

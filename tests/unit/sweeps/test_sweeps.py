@@ -12,8 +12,7 @@ from leaven.errors import SpecError
 from leaven.simulator import Corruption, Simulator
 from leaven.splits.log_splits import Split
 from leaven.stats import ComparisonConfig
-from leaven.strategies.copy_counts import Balanced, Uniform
-from leaven.strategies.scaled import Scaled
+from leaven.strategies.copy_counts import Balanced, Scaled, Uniform
 from leaven.sweeps import run_sweep
 from leaven.sweeps.grid import scale_copies, vary_field
 from leaven.sweeps.knee import find_knee, find_turning_points

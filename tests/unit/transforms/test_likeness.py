@@ -8,8 +8,8 @@ from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
 from leaven.encoders.tfidf import compute_directions
 from leaven.errors import DataError, FitError
+from leaven.transforms.sequence.item_similarity import split_words
 from leaven.transforms.sequence.neighbor_table import NeighborTableConfig
-from leaven.transforms.sequence.text_similarity import split_words
 
 GROUPS, EACH = 5, 8
 N_ITEMS = GROUPS * EACH

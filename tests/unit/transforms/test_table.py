@@ -10,8 +10,7 @@ from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError
 from leaven.filters.rules import Rules
-from leaven.transforms.tabular.cell_noise import FeatureMask, RollUp, SwapNoise
-from leaven.transforms.tabular.numeric_noise import NumericNoise, QuantileJitter
+from leaven.transforms.tabular.cell_noise import FeatureMask, NumericNoise, QuantileJitter, RollUp, SwapNoise
 from leaven.transforms.tabular.row_mixup import RowMixup
 
 ROWS = 4000

@@ -1,19 +1,24 @@
-"""Shared training, sampling and saving of image generators."""
+"""Generators of images: GAN, variational autoencoder and flow matching, with shared training, sampling and saving."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.images import Images, Pixels
-from leaven.errors import DataError, FitError, SpecError, suggest_name
-from leaven.protocols import RngKeys
+from leaven.errors import DataError, FitError, SpecError
+from leaven.field_checks import check_choice, check_positive
+from leaven.protocols import OperatorTraits, RngKeys
+
+if TYPE_CHECKING:
+    from leaven.nn.image_generators import FlowMatchingNetwork, ImageGanNetwork, ImageVaeNetwork
+
 
 CategoryCodes = npt.NDArray[np.int32]
 _SIDES = (8, 16, 32, 64, 128, 256)
@@ -48,21 +53,12 @@ def summarize_images(
     return ImageTrainingSummary(tall, np.bincount(codes) / len(codes)), codes
 
 
-def validate_sizes(config: Any) -> None:
-    """Raises SpecError for invalid sizes; channels are normalized in groups of 8."""
-    for name in ("noise", "width", "steps", "batch_size", "learning_rate"):
-        if not getattr(config, name, 1) > 0:
-            raise SpecError(f"{config.kind}.{name}", "more than 0", str(getattr(config, name)), "")
+def _check_sizes(config: ImageGeneratorConfig, names: Sequence[str]) -> None:
+    """Raises SpecError for invalid sizes."""
+    check_positive(config.kind, config, names)
     if config.width % 8:
-        raise SpecError(
-            f"{config.kind}.width", "a multiple of 8", str(config.width), "channels are normalized in groups of 8"
-        )
-
-
-def validate_loss(where: str, loss: str, losses: Sequence[str]) -> None:
-    """Raises SpecError for an unknown loss, with the nearest name."""
-    if loss not in losses:
-        raise SpecError(where, f"one of {', '.join(losses)}", repr(loss), suggest_name(str(loss), losses))
+        fix = "channels are normalized in groups of 8"
+        raise SpecError(f"{config.kind}.width", "a multiple of 8", str(config.width), fix)
 
 
 def draw_noise(keys: RngKeys, size: int) -> npt.NDArray[np.float32]:
@@ -116,6 +112,9 @@ class ImageGeneratorConfig(Protocol):
     def kind(self) -> str: ...
 
     @property
+    def width(self) -> int: ...
+
+    @property
     def steps(self) -> int: ...
 
     @property
@@ -157,11 +156,16 @@ class TrainedImageGenerator:
 
 
 def fit_generator(
-    config: ImageGeneratorConfig, train: Images, key: int, category: CategoryCodes | None, course: Mapping[str, Any]
+    config: ImageGeneratorConfig,
+    train: Images,
+    key: int,
+    category: CategoryCodes | None,
+    betas: tuple[float, float] = (0.9, 0.999),
+    decay_learning_rate: bool = True,
 ) -> TrainedImageGenerator:
     """Trains an image generator, conditioned on category codes if given.
 
-    course: further fields of the trainer config (`nn.training.TrainerConfig`).
+    betas, decay_learning_rate: of the optimizer.
 
     Raises FitError for images that are not square, and for a non-finite loss, with its step.
     """
@@ -174,11 +178,17 @@ def fit_generator(
     learned, codes = summarize_images(train, category, config.kind)
     net = config.build_network(learned, rng.derive_key(key, "begin"))
     task = ImageTask(net, train.pixels, torch.from_numpy(codes.astype(np.int64)), config.batch, key)
-    defaults: dict[str, Any] = {"weight_decay": 0.0, "device": config.device, "precision": "32-true"}
-    outcome = run_training(
-        task,
-        TrainerConfig(key=key, steps=config.steps, learning_rate=config.learning_rate, **(defaults | dict(course))),
+    course = TrainerConfig(
+        key=key,
+        steps=config.steps,
+        learning_rate=config.learning_rate,
+        betas=betas,
+        decay_learning_rate=decay_learning_rate,
+        weight_decay=0.0,
+        device=config.device,
+        precision="32-true",
     )
+    outcome = run_training(task, course)
     return TrainedImageGenerator(config, learned, net, outcome.facts | {"curve": outcome.curve})
 
 
@@ -191,3 +201,183 @@ def load_generator(cls: Any, folder: Path) -> TrainedImageGenerator:
     net = config.build_network(learned, 0)
     net.load_state_dict(tensors)
     return TrainedImageGenerator(config, learned, net.eval(), facts["facts"])
+
+
+GAN_LOSSES = ("as_written", "non_saturating", "relativistic")
+
+
+@dataclass(frozen=True)
+class ImageGan:
+    """Generates images with a GAN (Goodfellow and others, 2014; networks of Radford and others, DCGAN, 2016).
+
+    loss     "as_written": -E log D(x) - E log(1 - D(G(z))), which G maximizes; "non_saturating": G minimizes
+             -E log D(G(z)) instead; "relativistic": pairs of real and generated images, with penalties R1 and R2 (Huang
+             and others, R3GAN, NeurIPS 2024, equations 2 and 5)
+    penalty  γ of R1 and R2, for "relativistic"
+    augment  differentiable augmentation of both inputs (Zhao and others, DiffAugment, NeurIPS 2020), for few images
+    noise, width   noise dimensions and network width
+    steps, batch, learning_rate   training; sampling uses the running mean of the generator
+
+    Where we differ: no batch normalization, so that an image does not depend on its batch (group normalization instead,
+    none with "relativistic"); both networks step together; plain convolutions.
+    """
+
+    traits: ClassVar[OperatorTraits] = OperatorTraits("picture gan", role="generator")
+    loss: str = "relativistic"
+    penalty: float = 1.0
+    augment: bool = True
+    noise: int = 64
+    width: int = 32
+    steps: int = 3_000
+    batch: int = 64
+    learning_rate: float = 2e-4
+    device: str = "auto"
+    kind: ClassVar[str] = "gan"
+
+    def __post_init__(self) -> None:
+        check_choice("gan.loss", self.loss, GAN_LOSSES)
+        _check_sizes(self, ("noise", "width", "steps", "batch", "learning_rate"))
+        if self.penalty < 0:
+            raise SpecError("gan.penalty", "0 or more", str(self.penalty), "")
+
+    def fit(self, train: Images, key: int, category: CategoryCodes | None = None) -> TrainedImageGenerator:
+        """Trains on images, conditioned on category codes if given.
+
+        Raises FitError for images that are not square, and for a non-finite loss, with its step.
+        """
+        betas = (0.0, 0.99) if self.loss == "relativistic" else (0.5, 0.999)
+        return fit_generator(self, train, key, category, betas, decay_learning_rate=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> TrainedImageGenerator:
+        """Loads what `save` wrote. Raises DataError where it is missing."""
+        return load_generator(cls, folder)
+
+    def build_network(self, learned: ImageTrainingSummary, key: int) -> ImageGanNetwork:
+        """Returns both networks and the running mean of the generator."""
+        import torch
+
+        from leaven.nn.conv_blocks import ConvStackConfig
+        from leaven.nn.image_generators import ImageGanConfig, ImageGanNetwork
+
+        is_normalized = self.loss != "relativistic"
+        stack = ConvStackConfig(learned.side, self.noise, self.width, len(learned.category_shares) - 1, is_normalized)
+        shape = ImageGanConfig(stack, self.loss, self.penalty, self.augment)
+        return ImageGanNetwork(shape, torch.Generator().manual_seed(key))
+
+
+VAE_LOSSES = ("as_written", "learned_variance")
+
+
+@dataclass(frozen=True)
+class ImageVae:
+    """Generates images with a convolutional VAE (Kingma and Welling, 2014), conditioned on the category.
+
+    loss     "as_written": KL + squared error; "learned_variance": squared error in units of its optimal variance (Dai
+             and Wipf, 2019; Rybkin and others, 2021), for sharper images
+    noise, width   latent dimensions, and channels of the network at full resolution
+    steps, batch, learning_rate   training
+    """
+
+    traits: ClassVar[OperatorTraits] = OperatorTraits("picture vae", role="generator")
+    loss: str = "learned_variance"
+    noise: int = 64
+    width: int = 32
+    steps: int = 2_000
+    batch: int = 64
+    learning_rate: float = 1e-3
+    device: str = "auto"
+    kind: ClassVar[str] = "vae"
+
+    def __post_init__(self) -> None:
+        check_choice("vae.loss", self.loss, VAE_LOSSES)
+        _check_sizes(self, ("noise", "width", "steps", "batch", "learning_rate"))
+
+    def fit(self, train: Images, key: int, category: CategoryCodes | None = None) -> TrainedImageGenerator:
+        """Trains on images, conditioned on category codes if given.
+
+        Raises FitError for images that are not square, and for a non-finite loss, with its step.
+        """
+        return fit_generator(self, train, key, category)
+
+    @classmethod
+    def load(cls, folder: Path) -> TrainedImageGenerator:
+        """Loads what `save` wrote. Raises DataError where it is missing."""
+        return load_generator(cls, folder)
+
+    def build_network(self, learned: ImageTrainingSummary, key: int) -> ImageVaeNetwork:
+        """Returns encoder and decoder."""
+        import torch
+
+        from leaven.nn.conv_blocks import ConvStackConfig
+        from leaven.nn.image_generators import ImageVaeNetwork
+
+        shape = ConvStackConfig(learned.side, self.noise, self.width, len(learned.category_shares) - 1)
+        return ImageVaeNetwork(shape, self.loss, torch.Generator().manual_seed(key))
+
+
+def reconstruct_images(
+    fitted: TrainedImageGenerator, pictures: Images, category: CategoryCodes | None = None
+) -> Pixels:
+    """Returns uint8, as `images.pixels`: reconstructions of a trained VAE from the posterior mean."""
+    import torch
+
+    from leaven.nn.conv_blocks import bytes_to_tensor, tensor_to_bytes
+
+    codes = np.zeros(len(pictures), np.int32) if category is None else category
+    with torch.no_grad():
+        categories = torch.from_numpy(codes.astype(np.int64))
+        mean = fitted.net.encode_images(bytes_to_tensor(pictures.pixels), categories)[0]
+        return tensor_to_bytes(fitted.net.draw(mean, categories))
+
+
+@dataclass(frozen=True)
+class ImageFlow:
+    """Generates images with a small flow-matching model (Lipman and others, ICLR 2023), conditioned on the category.
+
+    sampling_steps               integration steps from noise to image, each of two network passes
+    guidance                     classifier-free guidance weight; 1: none
+    width                        channels of the network at full resolution
+    steps, batch, learning_rate  training; sampling uses the running mean of the weights
+
+    Slower than the other image generators, in training and sampling, and more stable: its loss is a squared error.
+    """
+
+    traits: ClassVar[OperatorTraits] = OperatorTraits("picture flow", role="generator")
+    sampling_steps: int = 12
+    guidance: float = 1.0
+    width: int = 32
+    steps: int = 2_000
+    batch: int = 64
+    learning_rate: float = 1e-3
+    device: str = "auto"
+    kind: ClassVar[str] = "flow"
+
+    def __post_init__(self) -> None:
+        _check_sizes(self, ("width", "steps", "batch", "learning_rate"))
+        if self.sampling_steps < 1 or self.guidance < 0:
+            got = f"{self.sampling_steps}, {self.guidance}"
+            raise SpecError("flow.sampling_steps", "1 step or more, guidance of 0 or more", got, "sampling_steps = 12")
+
+    def fit(self, train: Images, key: int, category: CategoryCodes | None = None) -> TrainedImageGenerator:
+        """Trains on images, conditioned on category codes if given.
+
+        Raises FitError for images that are not square, and for a non-finite loss, with its step.
+        """
+        return fit_generator(self, train, key, category)
+
+    @classmethod
+    def load(cls, folder: Path) -> TrainedImageGenerator:
+        """Loads what `save` wrote. Raises DataError where it is missing."""
+        return load_generator(cls, folder)
+
+    def build_network(self, learned: ImageTrainingSummary, key: int) -> FlowMatchingNetwork:
+        """Returns the velocity network and its running mean."""
+        import torch
+
+        from leaven.nn.image_generators import FlowConfig, FlowMatchingNetwork
+
+        shape = FlowConfig(
+            learned.side, self.width, len(learned.category_shares) - 1, self.sampling_steps, self.guidance
+        )
+        return FlowMatchingNetwork(shape, torch.Generator().manual_seed(key))

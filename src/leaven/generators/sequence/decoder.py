@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -146,20 +146,29 @@ def build_decoder_batch(stretches: Segments, knots: Ints) -> DecoderBatch:
     return DecoderBatch(groups, torch.from_numpy(next_items), torch.from_numpy(when), torch.from_numpy(weight), row)
 
 
+BatchT = TypeVar("BatchT")
+
+
 @dataclass(frozen=True, eq=False)
-class LazyEpoch(Sequence[Any]):
+class LazyEpoch(Sequence[BatchT]):
     """The batches of one epoch, each built on access."""
 
     n_batches: int
-    build_batch: Callable[[int], Any]
+    build_batch: Callable[[int], BatchT]
 
     def __len__(self) -> int:
         return self.n_batches
 
-    def __getitem__(self, nth: Any) -> Any:
+    @overload
+    def __getitem__(self, nth: int) -> BatchT: ...
+    @overload
+    def __getitem__(self, nth: slice) -> Sequence[BatchT]: ...
+    def __getitem__(self, nth: int | slice) -> BatchT | Sequence[BatchT]:
+        if isinstance(nth, slice):
+            return [self.build_batch(one) for one in range(self.n_batches)[nth]]
         return self.build_batch(nth)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[BatchT]:
         return (self.build_batch(nth) for nth in range(self.n_batches))
 
 

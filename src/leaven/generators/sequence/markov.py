@@ -6,7 +6,6 @@ and gaps drawn from a distribution given the last gap and the last item's catego
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from leaven.generators.sequence.sequence_scaffold import (
 )
 from leaven.kernels.time_popularity import find_first_sale_times
 from leaven.protocols import OperatorTraits, RngKeys
+from leaven.storage import load_arrays, restore_fields, save_arrays
 
 if TYPE_CHECKING:
     from leaven.kernels.inter_event_times import GapModel
@@ -112,16 +112,11 @@ class Markov:
         from leaven.kernels.markov_sampling import SaleOrder
         from leaven.kernels.time_popularity import TimePopularity
 
-        if not (folder / "markov.json").exists():
-            raise DataError(str(folder), "a saved Markov generator", "no markov.json", "save one there first")
-        facts = json.loads((folder / "markov.json").read_text())
-        fields: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in facts["config"].items()}
-        with np.load(folder / "markov.npz") as arrays:
-            parts = {name: arrays[name] for name in arrays.files}
+        parts, facts = load_arrays(folder, "markov")
         scaffolds = ScaffoldSampler(starts_and_lengths=parts["first_law"], **facts["frames"])
         try:
             return FittedMarkov(
-                Markov(**fields),
+                Markov(**restore_fields(facts["config"])),
                 MarkovChain(**_select_part(parts, facts, "chain")),
                 TimePopularity(**_select_part(parts, facts, "fashion")),
                 GapModel(**_select_part(parts, facts, "clock")),
@@ -183,16 +178,10 @@ class FittedMarkov:
 
     def save(self, folder: Path) -> None:
         """Writes markov.npz and markov.json, each atomically."""
-        folder.mkdir(parents=True, exist_ok=True)
         parts: dict[str, Any] = {"first_law": self.scaffolds.starts_and_lengths}
-        scaffolds = self.scaffolds
         facts: dict[str, Any] = {
             "config": asdict(self.config),
-            "frames": {
-                "backwards": scaffolds.backwards,
-                "columns": dict(scaffolds.columns),
-                "n_items": scaffolds.n_items,
-            },
+            "frames": self.scaffolds.to_json(),
         }
         fitted: dict[str, Any] = {
             "chain": self.chain,
@@ -204,11 +193,7 @@ class FittedMarkov:
             fields = part._asdict()
             parts |= {f"{name}.{n}": v for n, v in fields.items() if isinstance(v, np.ndarray)}
             facts[name] = {n: v for n, v in fields.items() if not isinstance(v, np.ndarray)}
-        with (folder / "markov.npz.part").open("wb") as file:
-            np.savez(file, **parts)
-        (folder / "markov.npz.part").replace(folder / "markov.npz")
-        (folder / "markov.json.part").write_text(json.dumps(facts, indent=1))
-        (folder / "markov.json.part").replace(folder / "markov.json")
+        save_arrays(folder, "markov", parts, facts)
 
 
 def _select_part(arrays: Mapping[str, Any], facts: Mapping[str, Any], name: str) -> dict[str, Any]:

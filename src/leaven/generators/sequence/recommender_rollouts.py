@@ -8,8 +8,7 @@ and times follow the gap distribution of the Markov generator.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,8 +19,7 @@ import numpy.typing as npt
 from leaven import registry, rng
 from leaven.datasets.hidden_items import HiddenItems
 from leaven.datasets.histories import Histories, compute_offsets, take_prefixes
-from leaven.errors import DataError, FitError
-from leaven.generators.sequence.cross_fitting import CrossFittedRecommender
+from leaven.errors import FitError
 from leaven.generators.sequence.popularity_calibration import calibrate_popularity
 from leaven.generators.sequence.score_calibration import (
     ScoreCalibration,
@@ -42,11 +40,79 @@ from leaven.generators.sequence.sequence_scaffold import (
 )
 from leaven.kernels.time_popularity import find_first_sale_times
 from leaven.progress import ProgressCallback, no_progress, prefix_progress
-from leaven.protocols import FittedRecommender, OperatorTraits, Recommender, RngKeys, TrainingContext
-from leaven.storage import save_arrays
+from leaven.protocols import FittedRecommender, OperatorTraits, RankedItems, Recommender, RngKeys, TrainingContext
+from leaven.storage import load_arrays, restore_fields, save_arrays
 
 if TYPE_CHECKING:
     from leaven.kernels.inter_event_times import GapModel
+
+
+_DRAW = 1  # number of the draw that assigns a user's fold
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFittedRecommender:
+    """Recommenders, each trained on all folds of users but one, which rank for that fold (cross-fitting, Chernozhukov
+    et al., The Econometrics Journal 21(1), 2018, section 3). The parent of a row identifies its user.
+    """
+
+    recommenders: tuple[FittedRecommender, ...]
+
+    @classmethod
+    def fit_folds(
+        cls, rows: Histories, count: int, fit: Callable[[Histories, int], FittedRecommender]
+    ) -> CrossFittedRecommender:
+        """Trains `count` recommenders; fit(rows, number) returns the one of fold `number`, trained on `rows`.
+
+        Raises FitError where one fold holds all events.
+        """
+        fold, recommenders = assign_folds(rows.parents, count), []
+        for number in range(count):
+            others = rows.take(fold != number)
+            if not others.n_events:
+                got = f"all {rows.n_events} events in fold {number + 1} of {count}"
+                raise FitError(
+                    "recommender_rollouts.n_folds", "users in several folds", got, "give it more users, or n_folds = 1"
+                )
+            recommenders.append(fit(others, number))
+        return cls(tuple(recommenders))
+
+    @property
+    def curve(self) -> Sequence[Mapping[str, float]]:
+        """The training curve of the first recommender."""
+        return self.recommenders[0].curve
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The facts of the first recommender."""
+        return self.recommenders[0].facts
+
+    def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
+        """Returns the k best items of each row, ranked by the recommender that was not trained on its user."""
+        fold = assign_folds(histories.parents, len(self.recommenders))
+        items, scores = np.zeros((len(histories), k), np.int32), np.zeros((len(histories), k), np.float32)
+        for number, recommender in enumerate(self.recommenders):
+            rows = np.flatnonzero(fold == number)
+            if len(rows):
+                listed = recommender.recommend(histories.take(rows), k, allow_repeats)
+                items[rows], scores[rows] = listed.items, listed.scores
+        return RankedItems(items, scores)
+
+    def save(self, folder: Path) -> None:
+        """Saves each recommender in a numbered subfolder."""
+        for number, recommender in enumerate(self.recommenders):
+            recommender.save(folder / str(number))
+
+    @classmethod
+    def load(cls, folder: Path, kind: Any, count: int) -> CrossFittedRecommender:
+        """Loads what `save` wrote; kind: the class of the recommenders' config."""
+        return cls(tuple(kind.load(folder / str(number)) for number in range(count)))
+
+
+def assign_folds(users: RngKeys, count: int) -> npt.NDArray[np.int64]:
+    """Returns int64 (rows,): a random fold for each user, the same for all rows of a user."""
+    return (rng.draw_uniform(rng.mix_bits(users), _DRAW) * count).astype(np.int64)
+
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -172,15 +238,10 @@ class RecommenderRollouts:
         """
         from leaven.kernels.inter_event_times import GapModel
 
-        if not (folder / "self.json").exists():
-            raise DataError(str(folder), "a saved recommender_rollouts", "no self.json", "save one there first")
-        facts = json.loads((folder / "self.json").read_text())
-        with np.load(folder / "self.npz") as saved:
-            arrays = {name: saved[name] for name in saved.files}
+        arrays, facts = load_arrays(folder, "self")
         clock: dict[str, Any] = {name.partition(".")[2]: arrays[name] for name in arrays if name.startswith("clock.")}
-        fields = {name: tuple(v) if isinstance(v, list) else v for name, v in facts["config"].items()}
         kind = registry.load_kind("recommenders", facts["recommender"], str(folder))
-        config = RecommenderRollouts(**fields | {"recommender": kind(**facts["fields"])})
+        config = RecommenderRollouts(**restore_fields(facts["config"]) | {"recommender": kind(**facts["fields"])})
         law = ScoreCalibration(
             scale=facts["law"]["scale"],
             repeat_factor=facts["law"]["keep_seen"],
@@ -275,7 +336,7 @@ class FittedRollouts:
     def save(self, folder: Path) -> None:
         """Writes the recommender to a subfolder, and the rest to self.npz and self.json, each atomically."""
         self.recommender.save(folder / "recommender")
-        clock, scaffolds = self.clock._asdict(), self.scaffolds
+        clock = self.clock._asdict()
         parts: dict[str, Any] = {"first_law": self.scaffolds.starts_and_lengths}
         parts |= {"lift": self.calibration.logit_offsets, "born": self.calibration.first_sale_times}
         parts |= {"begin_times": self.calibration.start_times, "begin_items": self.calibration.start_items}
@@ -287,11 +348,7 @@ class FittedRollouts:
             "fields": asdict(recommender),
             "law": {"scale": self.calibration.scale, "keep_seen": self.calibration.repeat_factor},
             "clock": {"max_time": self.clock.max_time, "direction": self.clock.direction},
-            "frames": {
-                "backwards": scaffolds.backwards,
-                "columns": dict(scaffolds.columns),
-                "n_items": scaffolds.n_items,
-            },
+            "frames": self.scaffolds.to_json(),
         }
         save_arrays(folder, "self", parts, facts)
 

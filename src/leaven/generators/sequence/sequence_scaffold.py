@@ -136,6 +136,10 @@ class ScaffoldSampler:
         columns = {name: column.dtype.str for name, column in train.extra.items()}
         return cls(backwards, law[np.lexsort((law[:, 1], law[:, 0]))], columns, train.n_items, train.catalog)
 
+    def to_json(self) -> dict[str, object]:
+        """The fields that are no arrays, without the catalog."""
+        return {"backwards": self.backwards, "columns": dict(self.columns), "n_items": self.n_items}
+
     def build_scaffold(self, config: SequenceGeneratorConfig, keys: RngKeys, like: Histories | None) -> Scaffold:
         """Returns one scaffold row for each key: new users, or extended rows of `like` unless `where` is alone.
 

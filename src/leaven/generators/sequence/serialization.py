@@ -18,6 +18,7 @@ from leaven.generators.sequence.sequence_scaffold import ScaffoldSampler
 from leaven.kernels.inter_event_times import GapModel
 from leaven.nn import checkpoint
 from leaven.nn.sequence_encoder import EncoderShape
+from leaven.storage import restore_fields
 
 Config = TypeVar("Config", bound=DecoderGeneratorConfig)
 Network = TypeVar("Network", bound=nn.Module)
@@ -54,7 +55,7 @@ def save_generator(path: Path, state: GeneratorState[Config, Network], shape: En
         "shape": asdict(shape),
         "clock": {"max_time": decoding.clock.max_time, "direction": decoding.clock.direction},
         "keep_seen": decoding.repeat_factor,
-        "frames": {"backwards": scaffolds.backwards, "columns": dict(scaffolds.columns), "n_items": scaffolds.n_items},
+        "frames": scaffolds.to_json(),
         "curve": [dict(record) for record in state.curve],
     }
     checkpoint.save_tensors(path, tensors, facts)
@@ -70,8 +71,7 @@ def load_generator(
     tensors, facts = checkpoint.load_tensors(path)
     if "config" not in facts:
         raise DataError(str(path), "a saved generator", "another file of weights", "save one there first")
-    fields: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in facts["config"].items()}
-    config = config_class(**fields)
+    config = config_class(**restore_fields(facts["config"]))
     arrays = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith("net.")}
     clock_arrays: dict[str, Any] = {
         name.removeprefix("clock."): value for name, value in arrays.items() if name.startswith("clock.")

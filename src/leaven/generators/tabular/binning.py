@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.samples import Samples
+from leaven.storage import Arrays
 
 Ints = npt.NDArray[np.int64]
 MISSING_BIN = 0
@@ -35,7 +35,7 @@ class BinnedColumn:
     def n_bins(self) -> int:
         return len(self.starts) - 1
 
-    def to_bins(self, cells: npt.NDArray[Any]) -> Ints:
+    def to_bins(self, cells: npt.NDArray[np.generic]) -> Ints:
         """Returns int64 (rows,): the bin of each cell."""
         if self.bin_of is not None:
             return np.asarray(self.bin_of[cells], np.int64)
@@ -125,16 +125,16 @@ class Binning:
         binned = [column.to_bins(cell) for column, cell in zip(self.columns, cells, strict=True)]
         return np.column_stack(binned)
 
-    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def to_arrays(self) -> Arrays:
         """Returns all arrays for saving."""
-        arrays: dict[str, npt.NDArray[Any]] = {}
+        arrays: Arrays = {}
         for index, column in enumerate(self.columns):
             given = {name: getattr(column, name) for name in _PARTS}
             arrays |= {f"{index}.{name}": array for name, array in given.items() if array is not None}
         return arrays
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Binning:
+    def from_arrays(cls, arrays: Arrays) -> Binning:
         """Returns the binning that `to_arrays` saved."""
         count = 1 + max(int(name.split(".")[0]) for name in arrays if name[0].isdigit())
         parts: list[dict[str, Any]] = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
 from leaven.generators.tabular.row_schema import RowSchema
 from leaven.protocols import OperatorTraits, RngKeys
-from leaven.storage import load_arrays, save_arrays
+from leaven.storage import Arrays, load_arrays, save_arrays
 
 Values = npt.NDArray[np.float64]
 
@@ -105,7 +105,7 @@ class FittedCopula:
     def save(self, folder: Path) -> None:
         """Writes arrays, and the rest as JSON."""
         orders = {f"order_{index}": order for index, order in enumerate(self.orders)}
-        arrays: dict[str, npt.NDArray[Any]] = {"columns": self.columns, "root": self.root, **orders}
+        arrays: Arrays = {"columns": self.columns, "root": self.root, **orders}
         save_arrays(folder, "copula", arrays, {"config": asdict(self.config), "schema": self.schema.to_json()})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.generators.tabular.row_schema import RowSchema
 from leaven.protocols import OperatorTraits, RngKeys
-from leaven.storage import load_arrays, save_arrays
+from leaven.storage import Arrays, load_arrays, save_arrays
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,12 @@ class Marginals:
         arrays, facts = load_arrays(folder, "marginals")
         schema = RowSchema.from_json(facts["schema"])
         return FittedMarginals(
-            cls(**facts["config"]), schema, arrays["numbers"], arrays["codes"], arrays["label"], facts["negatives"]
+            cls(**facts["config"]),
+            schema,
+            arrays["numbers"],
+            arrays["codes"],
+            arrays["label"],
+            facts["negatives"],
         )
 
 
@@ -75,7 +80,7 @@ class FittedMarginals:
 
     def save(self, folder: Path) -> None:
         """Writes the columns as arrays, and the rest as JSON."""
-        arrays: dict[str, npt.NDArray[Any]] = {"numbers": self.numbers, "codes": self.codes, "label": self.label}
+        arrays: Arrays = {"numbers": self.numbers, "codes": self.codes, "label": self.label}
         facts = {"config": asdict(self.config), "schema": self.schema.to_json(), "negatives": self.n_negatives}
         save_arrays(folder, "marginals", arrays, facts)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -11,7 +10,6 @@ import numpy as np
 
 from leaven import rng
 from leaven.datasets.samples import Samples
-from leaven.errors import SpecError
 from leaven.generators.tabular.row_encoding import Floats, RowEncoding
 from leaven.generators.tabular.row_schema import RowSchema, apply_in_chunks
 from leaven.progress import ProgressCallback
@@ -56,13 +54,6 @@ class NeuralTabularConfig(Protocol):
     def sample_rows(self, net: nn.Module, coding: RowEncoding, keys: RngKeys) -> tuple[Floats, Floats]:
         """Returns scores (rows, numbers) and bin probabilities (rows, all bins), one row for each key."""
         ...
-
-
-def validate_positive(kind: str, config: NeuralTabularConfig, names: Sequence[str]) -> None:
-    """Raises SpecError for a field that is not above 0."""
-    for name in names:
-        if not getattr(config, name) > 0:
-            raise SpecError(f"{kind}.{name}", "more than 0", str(getattr(config, name)), "")
 
 
 def train_generator(
@@ -143,8 +134,7 @@ class FittedNeuralGenerator:
         from leaven.nn.checkpoint import save_tensors as write_weights
 
         write_weights(folder / f"{self.kind}.safetensors", self.net.state_dict(), {})
-        config: Any = self.config
-        facts = {"config": asdict(config), "schema": self.schema.to_json(), "facts": self.facts}
+        facts = {"config": asdict(self.config), "schema": self.schema.to_json(), "facts": self.facts}
         save_arrays(folder, self.kind, self.encoding.to_arrays(), facts)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.samples import Samples
-from leaven.errors import SpecError
+from leaven.field_checks import check_positive
 from leaven.generators.tabular.binning import MISSING_BIN, Binning
 from leaven.generators.tabular.row_schema import RowSchema, apply_in_chunks
 from leaven.progress import ProgressCallback, no_progress
@@ -52,9 +52,8 @@ class OrderAgnostic:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("bins", "embedding", "width", "layers", "batch", "epochs", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise SpecError(f"order_agnostic.{name}", "more than 0", str(getattr(self, name)), "")
+        names = ("bins", "embedding", "width", "layers", "batch", "epochs", "learning_rate")
+        check_positive("order_agnostic", self, names)
 
     def fit(self, train: Samples, key: int, on_progress: ProgressCallback = no_progress) -> FittedOrderAgnostic:
         """Trains on weighted rows. Raises FitError for no rows."""

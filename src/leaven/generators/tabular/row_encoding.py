@@ -7,9 +7,7 @@ synthetic column only holds values of the real one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +16,7 @@ from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.generators.tabular.binning import BinnedColumn, build_category_column, build_numeric_column
 from leaven.protocols import RngKeys
+from leaven.storage import Arrays
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -153,9 +152,9 @@ class RowEncoding:
         code_columns = np.column_stack(codes) if codes else np.zeros((len(keys), 0))
         return DecodedCells(numbers, code_columns.astype(np.int32), drawn[0])
 
-    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def to_arrays(self) -> Arrays:
         """Returns all arrays for saving."""
-        arrays: dict[str, npt.NDArray[Any]] = {"rows": self.rows, "gaps": np.array(self.gaps, np.int64)}
+        arrays: Arrays = {"rows": self.rows, "gaps": np.array(self.gaps, np.int64)}
         arrays |= {f"values_{index}": known for index, known in enumerate(self.values)}
         arrays |= {} if self.score_quantiles is None else {"scale": self.score_quantiles}
         arrays |= {} if self.bin_weights is None else {"lift": self.bin_weights}
@@ -165,7 +164,7 @@ class RowEncoding:
         return arrays
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> RowEncoding:
+    def from_arrays(cls, arrays: Arrays) -> RowEncoding:
         """Returns the encoding that `to_arrays` saved."""
         values = tuple(arrays[f"values_{index}"] for index in range(sum(name.startswith("values_") for name in arrays)))
         discrete = tuple(

@@ -1,10 +1,10 @@
-"""Schema of synthetic feature rows, chunked evaluation, and saving of fitted generators."""
+"""Schema of synthetic feature rows, and evaluation in chunks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -66,11 +66,16 @@ class RowSchema:
         return cls(tuple(value["numeric"]), tuple(value["categorical"]), levels)
 
 
-def apply_in_chunks(function: Callable[..., Any], keys: RngKeys, *arrays: npt.NDArray[Any]) -> Any:
+CellT = TypeVar("CellT", np.int64, np.float64)
+
+
+def apply_in_chunks(
+    function: Callable[..., npt.NDArray[CellT]], keys: RngKeys, *arrays: npt.NDArray[np.generic]
+) -> npt.NDArray[CellT]:
     """Returns the function's results on chunks of fixed size; the last chunk is padded with copies of its first row."""
     parts = []
     for low in range(0, len(keys), _CHUNK):
         index = np.minimum(np.arange(low, low + _CHUNK), len(keys) - 1)
         index[len(keys) - low :] = low
         parts.append(function(keys[index], *(array[index] for array in arrays))[: len(keys) - low])
-    return np.concatenate(parts) if parts else np.zeros((0, *arrays[0].shape[1:]), np.int64)
+    return np.concatenate(parts or [np.zeros((0, *arrays[0].shape[1:]), np.int64)])

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.samples import Samples
-from leaven.errors import FitError, MissingExtra, SpecError
+from leaven.errors import FitError, MissingExtra
+from leaven.field_checks import check_positive
 from leaven.generators.tabular.row_schema import RowSchema
 from leaven.protocols import OperatorTraits, RngKeys
-from leaven.storage import load_arrays, save_arrays
+from leaven.storage import Arrays, load_arrays, save_arrays
 
 _MIN_ROWS = 2  # rows of a class, for a neighbor
 
@@ -36,9 +37,7 @@ class Smote:
     pool_ratio: float = 2.0
 
     def __post_init__(self) -> None:
-        for name, value in (("n_neighbors", self.n_neighbors), ("pool_ratio", self.pool_ratio)):
-            if not value > 0:
-                raise SpecError(f"smote.{name}", "more than 0", str(value), "")
+        check_positive("smote", self, ("n_neighbors", "pool_ratio"))
 
     def fit(self, train: Samples, key: int) -> FittedSmote:
         """Creates the pool.
@@ -131,7 +130,7 @@ class FittedSmote:
 
     def save(self, folder: Path) -> None:
         """Writes the pool as arrays, and the rest as JSON."""
-        arrays: dict[str, npt.NDArray[Any]] = {"numbers": self.numbers, "codes": self.codes}
+        arrays: Arrays = {"numbers": self.numbers, "codes": self.codes}
         facts = {"config": asdict(self.config), "schema": self.schema.to_json()}
         save_arrays(
             folder, "smote", arrays, facts | {"negatives": self.n_negatives, "positive_share": self.positive_share}

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from leaven.datasets.samples import Samples
+from leaven.field_checks import check_positive
 from leaven.generators.tabular.neural_generator import (
     FittedNeuralGenerator,
     load_generator,
     train_generator,
-    validate_positive,
 )
 from leaven.generators.tabular.row_encoding import Floats, RowEncoding, draw_normals, sample_training_bins
 from leaven.progress import ProgressCallback, no_progress
@@ -53,7 +53,7 @@ class TabularDiffusion:
 
     def __post_init__(self) -> None:
         names = ("steps", "bins", "width", "layers", "batch", "epochs", "learning_rate")
-        validate_positive("diffusion", self, names)
+        check_positive("diffusion", self, names)
 
     def fit(self, train: Samples, key: int, on_progress: ProgressCallback = no_progress) -> FittedNeuralGenerator:
         """Trains on weighted rows. Raises FitError for no rows."""

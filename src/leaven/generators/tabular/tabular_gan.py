@@ -11,11 +11,11 @@ import numpy as np
 from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
+from leaven.field_checks import check_positive
 from leaven.generators.tabular.neural_generator import (
     FittedNeuralGenerator,
     load_generator,
     train_generator,
-    validate_positive,
 )
 from leaven.generators.tabular.row_encoding import Floats, RowEncoding, draw_normals, sample_training_bins
 from leaven.progress import ProgressCallback, no_progress
@@ -64,7 +64,7 @@ class TabularGan:
         if self.loss not in LOSSES:
             raise SpecError("gan.loss", " or ".join(LOSSES), repr(self.loss), "")
         names = ("penalty", "critic_steps", "latent", "bins", "width", "layers", "batch", "epochs", "learning_rate")
-        validate_positive("gan", self, names)
+        check_positive("gan", self, names)
 
     def fit(self, train: Samples, key: int, on_progress: ProgressCallback = no_progress) -> FittedNeuralGenerator:
         """Trains on weighted rows. Raises FitError for no rows."""

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from leaven.datasets.samples import Samples
+from leaven.field_checks import check_positive
 from leaven.generators.privacy import PrivacyBudget
 from leaven.generators.tabular.neural_generator import (
     FittedNeuralGenerator,
     load_generator,
     train_generator,
-    validate_positive,
 )
 from leaven.generators.tabular.row_encoding import Floats, RowEncoding, draw_normals, sample_training_bins
 from leaven.progress import ProgressCallback, no_progress
@@ -56,7 +56,7 @@ class TabularVae:
     def __post_init__(self) -> None:
         names = ("latent", "bins", "width", "layers", "batch", "epochs", "learning_rate")
         object.__setattr__(self, "privacy", PrivacyBudget.parse_budget(self.privacy))
-        validate_positive("vae", self, names)
+        check_positive("vae", self, names)
 
     def fit(self, train: Samples, key: int, on_progress: ProgressCallback = no_progress) -> FittedNeuralGenerator:
         """Trains on weighted rows. Raises FitError for no rows, MissingExtra for privacy without Opacus."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,8 +18,49 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.errors import DataError
 from leaven.generators.text.output_checks import OutputChecks, RejectedAnswer, Rewrite
-from leaven.generators.text.response_cache import ModelAnswer, ResponseCache
 from leaven.protocols import RngKeys, Strength
+
+
+@dataclass(frozen=True)
+class ModelAnswer:
+    """A model's answer, and the tokens read and written as the model counts them."""
+
+    text: str
+    tokens: int = 0
+
+
+class ResponseCache:
+    """Answers by a hash of their inputs. path "": in memory, for the lifetime of the object."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            if path:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path or ":memory:")
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS answers (request TEXT PRIMARY KEY, answer TEXT, tokens INTEGER)"
+            )
+        except (sqlite3.Error, OSError) as error:
+            raise DataError(path, "a SQLite file of answers", str(error), "set cache to another file") from error
+
+    @staticmethod
+    def hash_request(*parts: str | int) -> str:
+        """Returns the hash of a request."""
+        return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
+
+    def get(self, request: str) -> ModelAnswer | None:
+        """Returns the cached answer of a request hash, or None."""
+        row = self._database.execute("SELECT answer, tokens FROM answers WHERE request = ?", (request,)).fetchone()
+        return ModelAnswer(row[0], row[1]) if row else None
+
+    def put(self, request: str, answer: ModelAnswer) -> None:
+        """Stores an answer; it is on disk on return."""
+        with self._database:
+            self._database.execute(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (request, answer.text, answer.tokens)
+            )
+
 
 PROMPT_VERSION = 1
 """Version of the prompt and the answer format; part of every cache key."""
@@ -248,7 +292,7 @@ def build_messages(text: str, variant: int, reason: str, rejected: str) -> list[
 def validate_rewriting(kind: str, config: Any) -> None:
     """Raises SpecError for invalid fields that both configs share."""
     from leaven.errors import SpecError
-    from leaven.transforms.validation import check_choice, check_count, check_range, check_share
+    from leaven.field_checks import check_choice, check_count, check_range, check_share
 
     check_choice(f"{kind}.output", config.output, OUTPUTS)
     check_share(f"{kind}.p", config.p)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,13 +23,89 @@ from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, SpecError, suggest_name
+from leaven.field_checks import check_count, check_range, check_share
 from leaven.generators.sequence.autoregressive import Autoregressive
-from leaven.generators.text.character_codec import CharacterCodec
 from leaven.generators.text.output_checks import FORBIDDEN, OutputChecks, RejectedAnswer
 from leaven.protocols import FittedGenerator, Generator, OperatorTraits, RngKeys, Strength
-from leaven.tokenization import tokenize_text
+from leaven.tokenization import ChineseSegmenter, tokenize_text
 from leaven.transforms.text.protected_spans import is_word
-from leaven.transforms.validation import check_count, check_range, check_share
+
+MIN_COUNT = 2  # minimum count of a word or character
+
+
+@dataclass(frozen=True)
+class CharacterCodec:
+    """categories: number of ids for categories, including 0 (none); tokens: words and characters, one id each."""
+
+    n_categories: int
+    tokens: tuple[str, ...]
+
+    @classmethod
+    def from_texts(cls, texts: Iterable[str], max_words: int, categories: int) -> CharacterCodec:
+        """Returns a codec of the most frequent words, and all characters that occur at least twice."""
+        words, characters = Counter[str](), Counter[str]()
+        for text in texts:
+            words.update(_split_words(text))
+            characters.update(text)
+        frequent = [word for word, count in words.most_common(max_words) if count >= MIN_COUNT and len(word) > 1]
+        return cls(
+            categories,
+            tuple(frequent) + tuple(sorted(character for character, count in characters.items() if count >= MIN_COUNT)),
+        )
+
+    @property
+    def end_id(self) -> int:
+        """Id of the end token."""
+        return self.n_categories + 1
+
+    @property
+    def n_ids(self) -> int:
+        """Number of ids."""
+        return self.end_id + len(self.tokens)
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {sign: index for index, sign in enumerate(self.tokens, self.end_id + 1)}
+
+    def encode_text(self, text: str) -> list[int]:
+        """Returns the ids of a text, without category and end; unknown characters are dropped."""
+        known, ids = self._ids, list[int]()
+        for word in _split_words(text):
+            if word in known:
+                ids.append(known[word])
+            else:
+                ids += [known[character] for character in word if character in known]
+        return ids
+
+    def decode_ids(self, row: Sequence[int]) -> str:
+        """Returns the text of ids, up to the end token.
+
+        >>> spelling = CharacterCodec.from_texts(["a soap", "a soap"], 10, 1)
+        >>> spelling.decode_ids(spelling.encode_text("a soap"))
+        'a soap'
+        """
+        parts = []
+        for index in row:
+            if index == self.end_id:
+                break
+            if index > self.end_id:
+                parts.append(self.tokens[index - self.end_id - 1])
+        return "".join(parts).strip()
+
+
+def _split_words(text: str) -> Iterator[str]:
+    """Yields the words of a text, each with the blank before it."""
+    blank = ""
+    for piece in tokenize_text(text, _CUTTER):
+        if piece == " ":
+            blank = " "
+            continue
+        yield blank + piece
+        blank = ""
+
+
+_CUTTER = ChineseSegmenter()
+
 
 GPT = Autoregressive(width=96, max_length=40, dropout=0.1, top_p=0.9)
 TOO_SHORT, NO_WORDS = "fewer than 3 words", "no words"

@@ -15,9 +15,15 @@ from typing import ClassVar
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.errors import SpecError
-from leaven.generators.text.batch_rewriting import CallBudget, ModelCallError, TextRewriter, validate_rewriting
+from leaven.generators.text.batch_rewriting import (
+    CallBudget,
+    ModelAnswer,
+    ModelCallError,
+    ResponseCache,
+    TextRewriter,
+    validate_rewriting,
+)
 from leaven.generators.text.output_checks import FORBIDDEN, OutputChecks
-from leaven.generators.text.response_cache import ModelAnswer, ResponseCache
 from leaven.protocols import OperatorTraits
 
 _MAX_WAIT_SECONDS = 60.0

@@ -10,9 +10,14 @@ from typing import Any, ClassVar
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError, MissingExtra, SpecError
-from leaven.generators.text.batch_rewriting import CallBudget, TextRewriter, validate_rewriting
+from leaven.generators.text.batch_rewriting import (
+    CallBudget,
+    ModelAnswer,
+    ResponseCache,
+    TextRewriter,
+    validate_rewriting,
+)
 from leaven.generators.text.output_checks import FORBIDDEN, OutputChecks
-from leaven.generators.text.response_cache import ModelAnswer, ResponseCache
 from leaven.protocols import OperatorTraits
 
 

@@ -7,57 +7,59 @@ steps are deferred as one linear map. When the pixels are needed, each image get
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from leaven.datasets.images import Images
+from leaven.datasets.images import Images, Pixels
 from leaven.kernels import image_kernels as kernels
 from leaven.protocols import RngKeys
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Size = tuple[int, int]
+P = TypeVar("P")
+"""Pixels of a backend: a NumPy array, or a tensor on a device."""
 _IDENTITY = np.eye(3)
 
 
-class ImageBackend(Protocol):
-    """Operations on pixels; `pixels` is a NumPy array, or a tensor on a device, uint8 (n, h, w, 3)."""
+class ImageBackend(Protocol[P]):
+    """Operations on pixels, uint8 (n, h, w, 3)."""
 
-    def warp_images(self, pixels: Any, matrix: Floats, size: Size, fill: str, value: int) -> Any:
+    def warp_images(self, pixels: P, matrix: Floats, size: Size, fill: str, value: int) -> P:
         """Each pixel (x, y) of the result from position matrix · (x, y, 1) of the source. matrix (n, 3, 3)."""
         ...
 
-    def map_colors(self, pixels: Any, gain: Floats, offset: Floats) -> Any:
+    def map_colors(self, pixels: P, gain: Floats, offset: Floats) -> P:
         """gain (n, 3, 3) · color + offset (n, 3), rounded, in 0..255."""
         ...
 
-    def add_noise(self, pixels: Any, keys: RngKeys, levels: npt.NDArray[np.float32]) -> Any:
+    def add_noise(self, pixels: P, keys: RngKeys, levels: npt.NDArray[np.float32]) -> P:
         """x + α(x) · noise; levels (n, 256): α of each value."""
         ...
 
-    def blur_images(self, pixels: Any, sigma: Floats) -> Any:
+    def blur_images(self, pixels: P, sigma: Floats) -> P:
         """Gaussian blur with standard deviations in pixels, (n,); 0: unchanged."""
         ...
 
-    def erase_boxes(self, pixels: Any, boxes: npt.NDArray[np.int64], values: npt.NDArray[np.uint8]) -> Any:
+    def erase_boxes(self, pixels: P, boxes: npt.NDArray[np.int64], values: npt.NDArray[np.uint8]) -> P:
         """Fill boxes (n, 4), top, left, bottom, right, with colors, values (n, 3)."""
         ...
 
-    def blend_images(self, pixels: Any, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Any:
+    def blend_images(self, pixels: P, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> P:
         """Blend with others (n, h, w, 3) by masks (n, h, w) in 0..1."""
         ...
 
-    def reduce_resolution(self, pixels: Any, scale: Floats) -> Any:
+    def reduce_resolution(self, pixels: P, scale: Floats) -> P:
         """Reduce the resolution to a share of the pixels along each side, (n,), at the same size."""
         ...
 
-    def compress_jpeg(self, pixels: Any, quality: npt.NDArray[np.int64]) -> Any:
+    def compress_jpeg(self, pixels: P, quality: npt.NDArray[np.int64]) -> P:
         """Encode as JPEG and decode; quality (n,) in 1..100, 0: unchanged."""
         ...
 
-    def to_numpy(self, pixels: Any) -> npt.NDArray[np.uint8]:
+    def to_numpy(self, pixels: P) -> npt.NDArray[np.uint8]:
         """The pixels as a NumPy array."""
         ...
 
@@ -72,7 +74,7 @@ class Canvas:
     fill          pixels outside the source: "nearest", "reflect", "constant" (`fill_value`), or "" while unset
     """
 
-    backend: ImageBackend
+    backend: ImageBackend[Any]
     pixels: Any
     items: npt.NDArray[np.int32]
     size: Size
@@ -85,12 +87,12 @@ class Canvas:
     has_color_map: bool = False
 
     @classmethod
-    def from_images(cls, images: Images, backend: ImageBackend) -> Canvas:
+    def from_images(cls, images: Images, backend: ImageBackend[Pixels]) -> Canvas:
         """A canvas without pending operations."""
         return cls.from_pixels(backend, images.pixels, images.items)
 
     @classmethod
-    def from_pixels(cls, backend: ImageBackend, pixels: Any, items: npt.NDArray[np.int32]) -> Canvas:
+    def from_pixels(cls, backend: ImageBackend[Any], pixels: Any, items: npt.NDArray[np.int32]) -> Canvas:
         """A canvas without pending operations, on pixels of a backend."""
         count = len(items)
         identity = np.broadcast_to(_IDENTITY, (count, 3, 3))
@@ -140,7 +142,7 @@ class OpenCvBackend:
             "constant": self.cv2.BORDER_CONSTANT,
         }
 
-    def warp_images(self, pixels: Any, matrix: Floats, size: Size, fill: str, value: int) -> Any:
+    def warp_images(self, pixels: Pixels, matrix: Floats, size: Size, fill: str, value: int) -> Pixels:
         """Linear interpolation; images with an identity warp are copied exactly."""
         cv2, (tall, wide) = self.cv2, size
         result = np.empty((len(pixels), tall, wide, 3), np.uint8)
@@ -153,7 +155,7 @@ class OpenCvBackend:
                 cv2.warpAffine(image, matrix[row, :2], (wide, tall), result[row], flags, border, (value,) * 3)
         return result
 
-    def map_colors(self, pixels: Any, gain: Floats, offset: Floats) -> Any:
+    def map_colors(self, pixels: Pixels, gain: Floats, offset: Floats) -> Pixels:
         """By a lookup table where channels do not mix, else by a matrix."""
         result = np.empty_like(pixels)
         maps = np.concatenate([gain, offset[:, :, None]], axis=2)
@@ -170,32 +172,32 @@ class OpenCvBackend:
                 self.cv2.transform(image, maps[row], result[row])
         return result
 
-    def add_noise(self, pixels: Any, keys: RngKeys, levels: npt.NDArray[np.float32]) -> Any:
+    def add_noise(self, pixels: Pixels, keys: RngKeys, levels: npt.NDArray[np.float32]) -> Pixels:
         """By a compiled kernel, on a copy."""
         result = np.array(pixels, copy=True, order="C")
         kernels.add_noise(result.reshape(len(result), -1), keys, levels, kernels.compute_normal_quantiles())
         return result
 
-    def blur_images(self, pixels: Any, sigma: Floats) -> Any:
+    def blur_images(self, pixels: Pixels, sigma: Floats) -> Pixels:
         """By GaussianBlur, with reflected edges."""
         result = np.array(pixels, copy=True)
         for row in np.flatnonzero(sigma > 0).tolist():
             self.cv2.GaussianBlur(pixels[row], (0, 0), sigma[row], result[row])
         return result
 
-    def erase_boxes(self, pixels: Any, boxes: npt.NDArray[np.int64], values: npt.NDArray[np.uint8]) -> Any:
+    def erase_boxes(self, pixels: Pixels, boxes: npt.NDArray[np.int64], values: npt.NDArray[np.uint8]) -> Pixels:
         """On a copy."""
         result = np.array(pixels, copy=True)
         for row, (top, left, bottom, right) in enumerate(boxes.tolist()):
             result[row, top:bottom, left:right] = values[row]
         return result
 
-    def blend_images(self, pixels: Any, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Any:
+    def blend_images(self, pixels: Pixels, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Pixels:
         """Rounded."""
         share = masks[..., None]
-        return np.rint(pixels + share * (others.astype(np.float32) - pixels)).astype(np.uint8)
+        return np.asarray(np.rint(pixels + share * (others.astype(np.float32) - pixels)), np.uint8)
 
-    def reduce_resolution(self, pixels: Any, scale: Floats) -> Any:
+    def reduce_resolution(self, pixels: Pixels, scale: Floats) -> Pixels:
         """Shrunk by area averages, enlarged by linear interpolation."""
         result, (tall, wide) = np.array(pixels, copy=True), pixels.shape[1:3]
         for row in np.flatnonzero(scale < 1).tolist():
@@ -204,7 +206,7 @@ class OpenCvBackend:
             self.cv2.resize(small, (wide, tall), result[row], interpolation=self.cv2.INTER_LINEAR)
         return result
 
-    def compress_jpeg(self, pixels: Any, quality: npt.NDArray[np.int64]) -> Any:
+    def compress_jpeg(self, pixels: Pixels, quality: npt.NDArray[np.int64]) -> Pixels:
         """By OpenCV's encoder and decoder."""
         result, cv2 = np.array(pixels, copy=True), self.cv2
         for row in np.flatnonzero(quality > 0).tolist():
@@ -213,7 +215,7 @@ class OpenCvBackend:
             result[row] = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
         return result
 
-    def to_numpy(self, pixels: Any) -> npt.NDArray[np.uint8]:
+    def to_numpy(self, pixels: Pixels) -> npt.NDArray[np.uint8]:
         """The pixels, contiguous."""
         return np.ascontiguousarray(pixels)
 

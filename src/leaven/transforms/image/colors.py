@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.catalog import Catalog
+from leaven.field_checks import check_range, check_share
 from leaven.protocols import OperatorTraits, RngKeys, Strength
-from leaven.transforms.image import safeguards
 from leaven.transforms.image.canvas import Canvas
-from leaven.transforms.image.operator import ImageEdit, draw_between
-from leaven.transforms.validation import check_range, check_share
+from leaven.transforms.image.operator import ImageEdit, draw_between, guard_colors
 
 Floats = npt.NDArray[np.float64]
 _MID_GRAY = 127.5
@@ -29,7 +28,7 @@ def _check_factors(kind: str, config: Brightness | Contrast | Saturation) -> Non
 
 
 def _fit_config(config: Brightness | Contrast | Saturation | Hue, catalog: Catalog) -> ImageEdit:
-    return ImageEdit(config._edit_canvas, config.p, safeguards.guard_colors(catalog) if config.guard else {})
+    return ImageEdit(config._edit_canvas, config.p, guard_colors(catalog) if config.guard else {})
 
 
 def _draw_factors(keys: RngKeys, strength: Strength, pair: tuple[float, float]) -> Floats:

@@ -15,6 +15,7 @@ from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import Images
 from leaven.errors import SpecError
+from leaven.field_checks import check_count, check_share
 from leaven.protocols import ImageTransform, OperatorTraits, RngKeys, Strength
 from leaven.transforms.image.canvas import Canvas
 from leaven.transforms.image.colors import Brightness, Contrast
@@ -22,7 +23,6 @@ from leaven.transforms.image.corruptions import AddImageNoise, ErasePatch
 from leaven.transforms.image.geometry import CropImage, RotateImage, ShiftImage, ZoomImage
 from leaven.transforms.image.operator import CanvasTransform, Reasons, apply_transform
 from leaven.transforms.sequence.compose import check_members, check_weights, derive_member_keys, find_shared_reasons
-from leaven.transforms.validation import check_count, check_share
 
 _MILD_TRANSFORMS: tuple[ImageTransform, ...] = (
     RotateImage((-15.0, 15.0)),

@@ -9,11 +9,11 @@ import numpy as np
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
+from leaven.field_checks import check_choice, check_count, check_range, check_share
 from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.image.canvas import Canvas
 from leaven.transforms.image.geometry import build_translation
 from leaven.transforms.image.operator import ImageEdit, draw_between
-from leaven.transforms.validation import check_choice, check_count, check_range, check_share
 
 NOISE_LAWS = ("constant", "shot")
 ERASE_FILLS = ("gray", "mean", "random")

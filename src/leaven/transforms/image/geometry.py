@@ -14,12 +14,11 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.errors import SpecError
+from leaven.field_checks import check_choice, check_count, check_range, check_share
 from leaven.kernels.image_kernels import find_object_boxes
 from leaven.protocols import OperatorTraits, RngKeys, Strength
-from leaven.transforms.image import safeguards
 from leaven.transforms.image.canvas import Canvas, Size
-from leaven.transforms.image.operator import ImageEdit, draw_between
-from leaven.transforms.validation import check_choice, check_count, check_range, check_share
+from leaven.transforms.image.operator import ImageEdit, draw_between, guard_mirroring
 
 Floats = npt.NDArray[np.float64]
 Boxes = npt.NDArray[np.int64]
@@ -192,9 +191,7 @@ class FlipImage:
 
     def fit(self, catalog: Catalog) -> ImageEdit:
         """Finds the items that must not be flipped, if guarded."""
-        return ImageEdit(
-            self._edit_canvas, 1.0, safeguards.guard_mirroring(catalog) if self.guard else {}, keeps_uniform=True
-        )
+        return ImageEdit(self._edit_canvas, 1.0, guard_mirroring(catalog) if self.guard else {}, keeps_uniform=True)
 
     def _edit_canvas(self, canvas: Canvas, keys: RngKeys, strength: Strength) -> Canvas:
         is_flipped = rng.draw_uniform(keys, 1) < self.p * strength

@@ -1,21 +1,73 @@
-"""Previews image transforms: some images before and after, with counts of all."""
+"""Previews of image transforms, and their views as JPEG files with a table."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven import registry, rng
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.images import Pixels
+from leaven.datasets.images import Images, Pixels, encode_image, load_images
 from leaven.errors import DataError
+from leaven.introspection import format_toml_value
 from leaven.progress import ProgressCallback, no_progress
 from leaven.protocols import ImageTransform
-from leaven.transforms.image.image_sources import BLOCK_SIZE, ImageSources, format_config, load_block, name_sources
+from leaven.storage import replace_file
 from leaven.transforms.image.image_views import count_unchanged_images, transform_images
+
+ImageSources = Sequence[str | Path] | Images
+ImageBlock = tuple[Images, list[int], Mapping[str, list[str]]]
+BLOCK_SIZE = 256  # images in memory at a time
+
+
+def name_sources(sources: ImageSources) -> list[str]:
+    """The names of images: file names, or indices."""
+    if isinstance(sources, Images):
+        return [str(place) for place in range(len(sources))]
+    return [Path(path).name for path in sources]
+
+
+def load_block(
+    sources: ImageSources, begin: int, end: int, size: tuple[int, int], catalog: Catalog | None
+) -> ImageBlock:
+    """Images of a block, their indices in the sources, and unreadable files by reason."""
+    if isinstance(sources, Images):
+        return sources.take(np.arange(begin, end)), list(range(begin, end)), {}
+    places = range(begin + 1, end + 1)
+    owners = [place if catalog is not None and place <= len(catalog) else 0 for place in places]
+    found = load_images(sources[begin:end], size, list(places))
+    loaded = found.images.items.tolist()
+    items = np.array([owners[place - begin - 1] for place in loaded], np.int32)
+    return Images(found.images.pixels, items), [place - 1 for place in loaded], found.failures
+
+
+def format_config(config: ImageTransform) -> str:
+    """The fields of a transform as in a spec, with the kinds of members of a combination.
+
+    >>> from leaven.transforms.image.colors import Contrast
+    >>> format_config(Contrast())
+    '{ factor_range = [0.8, 1.2], guard = false, p = 1.0 }'
+    """
+    return format_toml_value(_build_table(config))
+
+
+def _build_table(config: Any) -> dict[str, object]:
+    values = {field.name: getattr(config, field.name) for field in fields(config)}
+    return {name: _build_value(value) for name, value in values.items()}
+
+
+def _build_value(value: Any) -> object:
+    if isinstance(value, tuple):
+        return [_build_value(member) for member in value]
+    return (
+        {"use": registry.find_kind("image_transforms", value)} | _build_table(value) if hasattr(value, "fit") else value
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,3 +200,46 @@ class _ShownImages:
 
     def stack(self) -> tuple[Pixels, Pixels]:
         return np.concatenate(self.before), np.concatenate(self.after)
+
+
+VIEWS_TABLE = "views.csv"
+
+
+def save_views(
+    sources: ImageSources,
+    config: ImageTransform,
+    preview: PreviewConfig,
+    folder: Path,
+    catalog: Catalog | None = None,
+    names: Sequence[str] | None = None,
+    on_progress: ProgressCallback = no_progress,
+) -> int:
+    """Write `preview.copies` views of every image as JPEG, and views.csv; return the number of views.
+
+    Columns of the table: file, source, name, copy, key. A view equals that of the same copy in a
+    preview. Files are written atomically, the table last.
+    """
+    fitted = config.fit(catalog or Catalog(ids=[]))
+    kind = registry.find_kind("image_transforms", config)
+    key = rng.derive_key(preview.seed, "picture", kind)
+    labels = [str(name) for name in names] if names is not None else name_sources(sources)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows: list[tuple[str, str, str, int, int]] = []
+    for begin in range(0, len(sources), BLOCK_SIZE):
+        on_progress(begin, len(sources), f"writing views, {kind}")
+        pictures, places, _ = load_block(sources, begin, min(begin + BLOCK_SIZE, len(sources)), preview.size, catalog)
+        own = rng.derive_user_ids([labels[place] for place in places])
+        for copy in range(preview.copies):
+            keys = rng.derive_row_keys(key, own, copy)
+            for row, view in enumerate(transform_images(fitted, pictures, keys, preview.strength).pixels):
+                file = f"{places[row]:07d}-{kind}-{copy}.jpg"
+                with replace_file(folder / file) as part:
+                    part.write_bytes(encode_image(view, ".jpg"))
+                rows.append((file, _format_source(sources, places[row]), labels[places[row]], copy, int(keys[row])))
+    with replace_file(folder / VIEWS_TABLE) as part, part.open("w", newline="", encoding="utf-8") as table:
+        csv.writer(table).writerows([("file", "source", "name", "copy", "key"), *sorted(rows)])
+    return len(rows)
+
+
+def _format_source(sources: ImageSources, place: int) -> str:
+    return str(place) if not isinstance(sources, Sequence) else str(sources[place])

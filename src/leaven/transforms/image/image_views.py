@@ -12,7 +12,7 @@ from leaven import registry, rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import Images, Pixels
 from leaven.errors import DataError
-from leaven.protocols import FittedImageTransform, ImageTransform, RngKeys
+from leaven.protocols import FittedImageTransform, ImageTransform, RngKeys, count_reasons
 
 CHANCE_REASON = "unchanged by chance"
 _BLOCK_SIZE = 256  # images in a block, to bound memory; results do not depend on it
@@ -87,12 +87,4 @@ def count_unchanged_images(fitted: FittedImageTransform, before: Images, after: 
     if before.pixels.shape != after.pixels.shape or not len(before):
         return {}
     same = before.take(np.flatnonzero((before.pixels == after.pixels).all(axis=(1, 2, 3))))
-    counts: dict[str, int] = {}
-    left = np.ones(len(same), bool)
-    for reason, holds in fitted.reasons(same).items() if len(same) else ():
-        if found := int((left & holds).sum()):
-            counts[reason] = found
-        left &= ~holds
-    if left.any():
-        counts[CHANCE_REASON] = int(left.sum())
-    return counts
+    return count_reasons(fitted.reasons(same), np.ones(len(same), bool), CHANCE_REASON) if len(same) else {}

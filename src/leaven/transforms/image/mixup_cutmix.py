@@ -17,11 +17,10 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.images import Images, Pixels, decode_file, resize_image
+from leaven.field_checks import check_range, check_share
 from leaven.protocols import OperatorTraits, RngKeys, Strength
-from leaven.transforms.image import safeguards
 from leaven.transforms.image.canvas import Canvas, Size
-from leaven.transforms.image.operator import ImageEdit, Reasons, apply_transform, draw_between
-from leaven.transforms.validation import check_range, check_share
+from leaven.transforms.image.operator import ImageEdit, Reasons, apply_transform, draw_between, guard_colors
 
 NO_PARTNER_REASON = "its category has no other image"
 Ints = npt.NDArray[np.int64]
@@ -96,7 +95,7 @@ def _fit_mix(catalog: Catalog, masks: Masks, p: float, guard: bool) -> FittedIma
     own = np.zeros(len(catalog) + 1, np.int64) if catalog.category is None else catalog.category.astype(np.int64)
     has_image = np.concatenate([[False], [bool(path) for path in catalog.image_paths or [""] * len(catalog)]])
     pools = {code: np.flatnonzero(has_image & (own == code)) for code in np.unique(own[has_image]).tolist() if code}
-    guards = safeguards.guard_colors(catalog) if guard else {}
+    guards = guard_colors(catalog) if guard else {}
     return FittedImageMix(catalog, own, pools, masks, ImageEdit(_return_canvas, p, guards))
 
 

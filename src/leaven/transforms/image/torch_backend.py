@@ -6,7 +6,7 @@ color maps, rectangles and noise. Interpolation is rounded differently from Open
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from leaven.transforms.image.canvas import Canvas, Floats, OpenCvBackend, Size, 
 from leaven.transforms.image.operator import CanvasTransform
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, device
 
 _GOLDEN, _MIX_1, _MIX_2 = (
     value - 2**64 for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
@@ -51,12 +51,12 @@ def transform_tensor(
 class TorchBackend:
     """Backend for any torch device."""
 
-    def __init__(self, device: Any) -> None:
+    def __init__(self, device: device) -> None:
         import torch
 
         self.torch, self.device = torch, device
 
-    def warp_images(self, pixels: Any, matrix: Floats, size: Size, fill: str, value: int) -> Any:
+    def warp_images(self, pixels: Tensor, matrix: Floats, size: Size, fill: str, value: int) -> Tensor:
         """By affine_grid and grid_sample."""
         torch, (tall, wide) = self.torch, size
         theta = _normalize_warp(matrix, (int(pixels.shape[1]), int(pixels.shape[2])), size)
@@ -73,12 +73,12 @@ class TorchBackend:
         result[is_unchanged] = pixels[is_unchanged]
         return result
 
-    def map_colors(self, pixels: Any, gain: Floats, offset: Floats) -> Any:
+    def map_colors(self, pixels: Tensor, gain: Floats, offset: Floats) -> Tensor:
         """By one matrix product."""
         mapped = self.torch.einsum("nhwc,ndc->nhwd", pixels.float(), self._to_tensor(gain))
         return self._to_bytes(mapped + self._to_tensor(offset)[:, None, None])
 
-    def add_noise(self, pixels: Any, keys: RngKeys, levels: npt.NDArray[np.float32]) -> Any:
+    def add_noise(self, pixels: Tensor, keys: RngKeys, levels: npt.NDArray[np.float32]) -> Tensor:
         """The same hash of key and position as in the compiled kernel, so the same noise."""
         torch, flat = self.torch, pixels.reshape(len(pixels), -1)
         position = torch.arange(flat.shape[1], device=self.device)
@@ -89,10 +89,10 @@ class TorchBackend:
         steps = (word >> (12 * (position % _STEPS_PER_DRAW))) & 4_095
         table = self._to_tensor(kernels.compute_normal_quantiles())
         level = torch.gather(self._to_tensor(levels), 1, flat.long())
-        result = (flat.float() + level * table[steps] + 0.5).clamp(0, 255).floor().to(torch.uint8)
+        result: Tensor = (flat.float() + level * table[steps] + 0.5).clamp(0, 255).floor().to(torch.uint8)
         return result.reshape(pixels.shape)
 
-    def blur_images(self, pixels: Any, sigma: Floats) -> Any:
+    def blur_images(self, pixels: Tensor, sigma: Floats) -> Tensor:
         """Two passes, horizontal and vertical; edges reflected as in OpenCV by default."""
         torch = self.torch
         reach = max(int(np.ceil(4 * sigma.max())), 1)
@@ -109,19 +109,19 @@ class TorchBackend:
         tall, wide = (int(side) for side in pixels.shape[1:3])
         return self._to_bytes(flat).reshape(-1, 3, tall, wide).permute(0, 2, 3, 1).contiguous()
 
-    def erase_boxes(self, pixels: Any, boxes: npt.NDArray[np.int64], values: npt.NDArray[np.uint8]) -> Any:
+    def erase_boxes(self, pixels: Tensor, boxes: npt.NDArray[np.int64], values: npt.NDArray[np.uint8]) -> Tensor:
         """On a copy."""
         result = pixels.clone()
         for row, (top, left, bottom, right) in enumerate(boxes.tolist()):
             result[row, top:bottom, left:right] = self.torch.from_numpy(values[row]).to(self.device)
         return result
 
-    def blend_images(self, pixels: Any, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Any:
+    def blend_images(self, pixels: Tensor, others: npt.NDArray[np.uint8], masks: npt.NDArray[np.float32]) -> Tensor:
         """By the same sum."""
         share, over = self._to_tensor(masks)[..., None], self._to_tensor(others)
         return self._to_bytes(pixels.float() + share * (over - pixels.float()))
 
-    def reduce_resolution(self, pixels: Any, scale: Floats) -> Any:
+    def reduce_resolution(self, pixels: Tensor, scale: Floats) -> Tensor:
         """Image by image, since each has its own intermediate size."""
         result = pixels.clone()
         resize, (tall, wide) = self.torch.nn.functional.interpolate, (int(side) for side in pixels.shape[1:3])
@@ -133,21 +133,21 @@ class TorchBackend:
             result[row] = self._to_bytes(resize(small[None], (tall, wide), mode="bilinear"))[0].permute(1, 2, 0)
         return result
 
-    def compress_jpeg(self, pixels: Any, quality: npt.NDArray[np.int64]) -> Any:
+    def compress_jpeg(self, pixels: Tensor, quality: npt.NDArray[np.int64]) -> Tensor:
         """On the CPU: no device has an encoder with the same bytes."""
         return self.torch.from_numpy(OpenCvBackend().compress_jpeg(self.to_numpy(pixels), quality)).to(self.device)
 
-    def to_numpy(self, pixels: Any) -> npt.NDArray[np.uint8]:
+    def to_numpy(self, pixels: Tensor) -> npt.NDArray[np.uint8]:
         """A copy on the CPU."""
         return np.ascontiguousarray(pixels.cpu().numpy())
 
-    def _to_bytes(self, values: Any) -> Any:
+    def _to_bytes(self, values: Tensor) -> Tensor:
         return values.round().clamp(0, 255).to(self.torch.uint8)
 
-    def _to_tensor(self, values: npt.NDArray[Any]) -> Any:
+    def _to_tensor(self, values: npt.NDArray[np.generic]) -> Tensor:
         return self.torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device)
 
-    def _draw_bits(self, keys: Any, draw: Any) -> Any:
+    def _draw_bits(self, keys: Tensor, draw: Tensor) -> Tensor:
         """SplitMix64 of (key, draw) in signed integers, whose products have the same bits."""
         z = keys + _GOLDEN * (draw + 1)
         z = (z ^ _shift_right(z, 30)) * _MIX_1
@@ -155,7 +155,7 @@ class TorchBackend:
         return z ^ _shift_right(z, 31)
 
 
-def _shift_right(z: Any, by: int) -> Any:
+def _shift_right(z: Tensor, by: int) -> Tensor:
     """Logical shift to the right."""
     return (z >> by) & ((1 << (64 - by)) - 1)
 

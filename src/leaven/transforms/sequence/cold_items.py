@@ -13,9 +13,9 @@ from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories, Ints, Items, compute_offsets
 from leaven.encoders.tfidf import TfIdf
 from leaven.errors import DataError
+from leaven.field_checks import check_count, check_share
 from leaven.protocols import Encoder, OperatorTraits, RngKeys, Strength
 from leaven.transforms.stateless import Reasons, find_short_rows
-from leaven.transforms.validation import check_count, check_share
 
 Floats = npt.NDArray[np.float32]
 

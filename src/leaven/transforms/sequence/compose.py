@@ -6,21 +6,21 @@ change the draws of the others. A row that a member must not change reaches it w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
 
 from leaven import rng
 from leaven.datasets.histories import Histories, Ints, concat_histories
 from leaven.errors import SpecError
+from leaven.field_checks import check_count, check_share
 from leaven.protocols import FittedTransform, OperatorTraits, RngKeys, Strength, Transform
 from leaven.transforms.sequence.crop import Crop
 from leaven.transforms.sequence.masking import Mask
 from leaven.transforms.sequence.reorder import Reorder
 from leaven.transforms.stateless import Reasons
-from leaven.transforms.validation import check_count, check_share
 
 FittedTransforms = tuple[FittedTransform, ...]
 
@@ -202,7 +202,16 @@ def derive_new_row_keys(keys: RngKeys, row: Ints) -> RngKeys:
     return np.where(rank == 0, keys[row], own)
 
 
-def find_shared_reasons(members: Sequence[Any], rows: Any) -> Reasons:
+RowsT_contra = TypeVar("RowsT_contra", bound=Sized, contravariant=True)
+
+
+class GivesReasons(Protocol[RowsT_contra]):
+    """A fitted transform of any modality."""
+
+    def reasons(self, rows: RowsT_contra, /) -> Reasons: ...
+
+
+def find_shared_reasons(members: Sequence[GivesReasons[RowsT_contra]], rows: RowsT_contra) -> Reasons:
     """The first member's reasons, for rows that none of the members can change."""
     all_reasons = [member.reasons(rows) for member in members]
     is_unchanged = np.ones(len(rows), bool)
@@ -211,7 +220,7 @@ def find_shared_reasons(members: Sequence[Any], rows: Any) -> Reasons:
     return {reason: mask & is_unchanged for reason, mask in all_reasons[0].items()}
 
 
-def check_members(field: str, members: tuple[Any, ...]) -> None:
+def check_members(field: str, members: tuple[object, ...]) -> None:
     """Raise SpecError unless the members are one or more transforms."""
     expected = "one or more transforms"
     if not isinstance(members, tuple | list) or not members:

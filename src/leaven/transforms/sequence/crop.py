@@ -10,10 +10,10 @@ import numpy as np
 
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories, Ints
+from leaven.field_checks import check_choice, check_count, check_range, check_share
 from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.sequence.time_warping import find_last_second
 from leaven.transforms.stateless import StatelessTransform
-from leaven.transforms.validation import check_choice, check_count, check_range, check_share
 
 UNITS = ("share", "events", "seconds")
 

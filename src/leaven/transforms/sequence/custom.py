@@ -12,9 +12,9 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories, Ints, Items
 from leaven.errors import DataError, SpecError
+from leaven.field_checks import check_count, check_share
 from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.stateless import Reasons, find_short_rows
-from leaven.transforms.validation import check_count, check_share
 
 RowFunction = Callable[[Items, Ints, np.random.Generator], tuple[npt.ArrayLike, npt.ArrayLike]]
 """(items int32, times int64, generator) -> (items, times) of one history, of any length above 0."""

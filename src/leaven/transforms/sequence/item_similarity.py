@@ -1,20 +1,20 @@
-"""Computes item–item similarity from histories: co-occurrence, spectral and regression.
-
-Each function returns a sparse table (starts, items, scores), the best of each item first, with scores in 0..1,
-computed from the given rows only.
-"""
+"""Item neighbors by co-occurrence, by the TF-IDF cosine of their text, or by vectors in a file."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sparse
 
+from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories, Ints, Items
-from leaven.encoders.tfidf import compute_directions
-from leaven.errors import FitError
+from leaven.encoders.tfidf import compute_directions, compute_idf, count_terms, normalize_sparse_rows
+from leaven.errors import DataError, FitError
 
 Floats = npt.NDArray[np.float32]
 Table = tuple[Ints, Items, Floats]
@@ -164,3 +164,124 @@ def _find_present_items(rows: Histories) -> npt.NDArray[np.bool_]:
     present = np.bincount(rows.items, minlength=rows.n_items + 2)[: rows.n_items + 1] > 0
     present[0] = False
     return np.asarray(present, np.bool_)
+
+
+_WORD_RUNS = re.compile(r"[぀-ヿ一-鿿]+|[^\W_]+")
+_BLOCK_ROWS = 2_000
+MAX_ITEM_SHARE = 0.2
+"""Words in more than this share of the items are ignored."""
+
+
+def split_words(text: str) -> Iterator[str]:
+    """Lower-case words; Chinese and Japanese runs, which have no spaces, as pairs of characters.
+
+    >>> list(split_words("Soft Cream 250ml 护手霜"))
+    ['soft', 'cream', '250ml', '护手', '手霜']
+    """
+    for run in _WORD_RUNS.findall(text.lower()):
+        if "぀" <= run[0] <= "鿿" and len(run) > 1:
+            yield from (run[start : start + 2] for start in range(len(run) - 1))
+        else:
+            yield run
+
+
+def find_text_neighbors(rows: Histories, max_neighbors: int) -> Table:
+    """Cosine of TF-IDF vectors of all text of the catalog (Salton and Buckley, 1988), for items of `rows`.
+
+    Weight of a word in an item: (1 + log count) × log(items / items with it).
+
+    Raises DataError where the catalog has no text.
+    """
+    catalog = rows.catalog
+    if catalog is None or not any(any(column) for column in catalog.texts.values()):
+        fix = "name a text column of the items, or take sources = ['cooccurrence']"
+        raise DataError("data.items", "text of each item", "none", fix)
+    is_present = np.bincount(rows.items, minlength=rows.n_items + 2)[: rows.n_items + 1] > 0
+    vectors = _weigh_words(catalog, is_present)
+    starts, others, scores = [np.zeros(1, np.int64)], [], []
+    for begin in range(0, vectors.shape[0], _BLOCK_ROWS):
+        block = (vectors[begin : begin + _BLOCK_ROWS] @ vectors.T).tocoo()
+        is_pair = block.row + begin != block.col
+        kept = sparse.csr_matrix((block.data[is_pair], (block.row[is_pair], block.col[is_pair])), shape=block.shape)
+        block_starts, block_others, block_scores = select_top_neighbors(
+            kept.indptr.astype(np.int64), kept.indices.astype(np.int32), kept.data.astype(np.float32), max_neighbors
+        )
+        starts.append(block_starts[1:] + starts[-1][-1])
+        others.append(block_others)
+        scores.append(block_scores)
+    return np.concatenate(starts), np.concatenate(others), np.minimum(np.concatenate(scores), 1.0)
+
+
+def _weigh_words(catalog: Catalog, is_present: npt.NDArray[np.bool_]) -> sparse.csr_matrix:
+    """float64 (n_items + 1, words): unit TF-IDF vectors; empty for absent items."""
+    columns = list(catalog.texts.values())
+    texts = (
+        (word for column in columns for word in split_words(column[item - 1])) if present else iter(())
+        for item, present in enumerate(is_present.tolist())
+    )
+    table = count_terms(texts, {}, grow=True)
+    return normalize_sparse_rows(table @ sparse.diags(compute_idf(table, int(is_present.sum()), MAX_ITEM_SHARE)))
+
+
+Vectors = npt.NDArray[np.float32]
+
+
+def find_vector_neighbors(rows: Histories, path: str, max_neighbors: int) -> Table:
+    """Cosine of the vectors in a file, for items of `rows` with a vector that is not all 0.
+
+    path  `.npy`: float (n_items, width), in the order of the dense ids, that is of the sorted original ids; or
+          `.npz` with `vectors` float (items, width) and `ids`, their original ids as text, in any order
+
+    Raises DataError where the file has another format or belongs to other items.
+    """
+    vectors = _load_vectors(path, rows)
+    has_vector = np.bincount(rows.items, minlength=rows.n_items + 2)[: rows.n_items + 1] > 0
+    length = np.linalg.norm(vectors, axis=1)
+    has_vector &= length > 0
+    unit = vectors / np.maximum(length, np.float32(1e-12))[:, None]
+    starts, others, scores = find_product_neighbors(unit, unit, max_neighbors, np.asarray(has_vector))
+    return starts, others, np.minimum(scores, np.float32(1))
+
+
+def _load_vectors(path: str, rows: Histories) -> Vectors:
+    """float32 (n_items + 1, width): the vector of each dense id, 0 without one."""
+    vectors, ids = _read_file(path)
+    if vectors.ndim != 2 or vectors.dtype.kind not in "fiu" or not np.isfinite(vectors).all():
+        got = f"shape {vectors.shape} of {vectors.dtype}"
+        raise DataError(path, "finite numbers, (items, width)", got, "write one row for each item")
+    if ids is None and len(vectors) != rows.n_items:
+        fix = "use the file of these items, or save ids and vectors together as .npz"
+        raise DataError(path, f"vectors of the {rows.n_items} items", f"{len(vectors)} vectors", fix)
+    dense = np.arange(1, rows.n_items + 1) if ids is None else _find_dense_ids(path, ids, rows)
+    if len(dense) != len(vectors):
+        raise DataError(path, "as many ids as vectors", f"{len(dense)} ids, {len(vectors)} vectors", "write both again")
+    by_id = np.zeros((rows.n_items + 1, vectors.shape[1]), np.float32)
+    by_id[dense] = vectors
+    by_id[0] = 0.0
+    return by_id
+
+
+def _read_file(path: str) -> tuple[npt.NDArray[np.generic], list[str] | None]:
+    if not Path(path).is_file():
+        raise DataError(path, "a file of item vectors", "no such file", "numpy.save(FILE, vectors) writes one")
+    try:
+        content = np.load(path, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return content, None
+        with content:
+            return content["vectors"], [str(item) for item in content["ids"]]
+    except (OSError, KeyError, ValueError, EOFError) as error:
+        fix = "numpy.save(FILE, vectors), or numpy.savez(FILE, ids=ids, vectors=vectors)"
+        raise DataError(path, "a file of item vectors", str(error), fix) from error
+
+
+def _find_dense_ids(path: str, ids: list[str], rows: Histories) -> npt.NDArray[np.int32]:
+    """int32 (ids,): dense ids; 0 for ids that the data lacks."""
+    if rows.catalog is None:
+        fix = "save the vectors alone, as .npy, in the order of the sorted ids"
+        raise DataError(path, "histories with their original ids", "none", fix)
+    dense = rows.catalog.encode_ids(ids)
+    if not dense.any():
+        got = f"none of its {len(ids)} ids, such as {ids[0]!r}" if ids else "no ids"
+        raise DataError(path, "ids of the data's items", got, "write the ids as in the log")
+    return dense

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories, compute_offsets
+from leaven.field_checks import check_choice, check_range, check_share
 from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.sequence.positions import EventSelector, check_event_choice
 from leaven.transforms.stateless import Reasons, find_short_rows
-from leaven.transforms.validation import check_choice, check_range, check_share
 
 if TYPE_CHECKING:
     from leaven.kernels.history_mixing import DonorHistories

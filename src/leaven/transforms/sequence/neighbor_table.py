@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from leaven.datasets.histories import Histories, Ints, Items
 from leaven.errors import DataError, SpecError
-from leaven.transforms.validation import check_choice, check_count, check_range
+from leaven.field_checks import check_choice, check_count, check_range
+from leaven.storage import replace_file
 
 NEIGHBOR_SOURCES = ("cooccurrence", "spectral", "linear", "text", "vectors")
 
@@ -95,10 +96,10 @@ class NeighborTableConfig:
                 *item_similarity.find_regression_neighbors(rows, self.max_neighbors, self.rank, self.ridge)
             )
         if source == "vectors":
-            from leaven.transforms.sequence.embedding_similarity import find_vector_neighbors
+            from leaven.transforms.sequence.item_similarity import find_vector_neighbors
 
             return NeighborTable(*find_vector_neighbors(rows, self.vectors, self.max_neighbors))
-        from leaven.transforms.sequence.text_similarity import find_text_neighbors
+        from leaven.transforms.sequence.item_similarity import find_text_neighbors
 
         return NeighborTable(*find_text_neighbors(rows, self.max_neighbors))
 
@@ -132,10 +133,8 @@ class NeighborTable:
 
     def save(self, path: Path) -> None:
         """Write an .npz file atomically."""
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
+        with replace_file(path) as part, part.open("wb") as file:
             np.savez(file, starts=self.starts, items=self.items, confidence=self.confidence)
-        part.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> NeighborTable:

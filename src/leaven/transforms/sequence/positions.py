@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories
+from leaven.field_checks import check_choice, check_range, check_share
 from leaven.protocols import RngKeys, Strength
 from leaven.transforms.sequence.time_warping import find_last_second
 from leaven.transforms.stateless import Reasons, find_short_rows
-from leaven.transforms.validation import check_choice, check_range, check_share
 
 Weights = npt.NDArray[np.float32]
 

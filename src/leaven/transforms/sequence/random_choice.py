@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.histories import Histories
+from leaven.field_checks import check_count
 from leaven.protocols import FittedTransform, OperatorTraits, RngKeys, Strength, Transform
 from leaven.transforms.sequence.compose import (
     FittedTransforms,
@@ -23,7 +24,6 @@ from leaven.transforms.sequence.masking import Drop, Mask
 from leaven.transforms.sequence.reorder import Reorder, Rotate
 from leaven.transforms.sequence.substitution import Insert, Substitute
 from leaven.transforms.stateless import Reasons
-from leaven.transforms.validation import check_count
 
 Shares = npt.NDArray[np.float64]
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories
+from leaven.field_checks import check_count, check_range, check_share
 from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.stateless import Reasons, find_short_rows
-from leaven.transforms.validation import check_count, check_range, check_share
 
 _SHUFFLE, _REVERSE, _ROTATE, _SWAP = range(4)
 """The modes of kernels/permutation.py, which loads the compiler and is imported lazily."""

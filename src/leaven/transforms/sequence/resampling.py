@@ -9,9 +9,9 @@ import numpy as np
 
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories, compute_offsets
+from leaven.field_checks import check_choice, check_count, check_range, check_share
 from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.stateless import Reasons, StatelessTransform, find_short_rows
-from leaven.transforms.validation import check_choice, check_count, check_range, check_share
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories, Ints, Items
+from leaven.field_checks import check_choice, check_count
 from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.sequence.candidates import CANDIDATE_SOURCES, CandidatePools
 from leaven.transforms.sequence.neighbor_table import NeighborTableConfig
 from leaven.transforms.sequence.positions import NO_EVENT_REASON, EventSelector, check_event_choice
 from leaven.transforms.stateless import Reasons, find_short_rows, index_same_events
-from leaven.transforms.validation import check_choice, check_count
 
 Bools = npt.NDArray[np.bool_]
 WriteCandidates = Callable[[Histories, Bools, Ints, Items], Histories]

@@ -16,12 +16,12 @@ import numpy.typing as npt
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError
+from leaven.field_checks import check_count, check_range, check_share
 from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.sequence.crop import slice_rows
 from leaven.transforms.sequence.positions import count_item_events
 from leaven.transforms.sequence.windows import Windows
 from leaven.transforms.stateless import StatelessTransform
-from leaven.transforms.validation import check_count, check_range, check_share
 
 Counts = npt.NDArray[np.float64]
 

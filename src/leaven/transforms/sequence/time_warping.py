@@ -15,9 +15,9 @@ import numpy as np
 from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
+from leaven.field_checks import check_choice, check_count, check_range, check_share
 from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.stateless import Reasons, find_short_rows, index_same_events
-from leaven.transforms.validation import check_choice, check_count, check_range, check_share
 
 ANCHORS = ("first", "middle", "last")
 _SCALE, _WARP, _JITTER, _SHIFT = range(4)

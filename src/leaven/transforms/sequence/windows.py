@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.histories import Histories, Ints
+from leaven.field_checks import check_choice, check_count, check_share
 from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.sequence.crop import slice_rows
 from leaven.transforms.stateless import StatelessTransform
-from leaven.transforms.validation import check_choice, check_count, check_share
 
 RULES = ("prefix", "suffix", "slide", "whole")
 TARGETS = ("last", "all")
@@ -111,7 +111,7 @@ class WindowIndex:
         targets = np.where(is_split, n_targets, rows.n_targets[row]).astype(np.int32)
         return cls(rows, row, first, last, targets)
 
-    def take(self, windows: npt.NDArray[Any]) -> Histories:
+    def take(self, windows: Ints) -> Histories:
         """These windows (int indices) as rows, with id, parent, origin and weight of their source row."""
         first, row = self.first_event[windows], self.row[windows].astype(np.int64)
         window_rows = slice_rows(self.rows, first, self.end_event[windows] - first, row)

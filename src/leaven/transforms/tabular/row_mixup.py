@@ -10,7 +10,7 @@ import numpy as np
 from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
 from leaven.protocols import FittedTabularTransform, OperatorTraits, RngKeys, Strength
-from leaven.transforms.tabular.column_selection import draw_column_uniform
+from leaven.transforms.tabular.cell_noise import draw_column_uniform
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,23 @@ class FittedRowMixup(FittedTabularTransform):
             codes[:, column] = np.where(is_donated, other.codes[donor, column], rows.codes[:, column])
         label = rows.label + share * (other.label[donor] - rows.label)
         return replace(rows, numbers=numbers, codes=codes, label=label.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class RepeatRows:
+    """Leave each row unchanged: a step with copies then yields duplicated rows."""
+
+    traits: ClassVar[OperatorTraits] = OperatorTraits("repeat rows", copies_rows=True)
+
+    def fit(self, train: Samples) -> FittedRepeatRows:
+        """Learns nothing."""
+        return FittedRepeatRows()
+
+
+@dataclass(frozen=True)
+class FittedRepeatRows(FittedTabularTransform):
+    """Returns rows unchanged."""
+
+    def __call__(self, rows: Samples, keys: RngKeys, strength: Strength) -> Samples:
+        """The rows unchanged."""
+        return rows

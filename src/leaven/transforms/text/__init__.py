@@ -6,8 +6,7 @@ words that change.
 """
 
 from leaven.transforms.text.fields import DropFields, ShuffleFields
-from leaven.transforms.text.neighbor_words import NeighborWords
-from leaven.transforms.text.synonyms import Synonyms
+from leaven.transforms.text.synonyms import NeighborWords, Synonyms
 from leaven.transforms.text.template import Template
 from leaven.transforms.text.text_views import TextViews, build_text_views, count_unchanged_texts, derive_item_ids
 from leaven.transforms.text.typos import Misspell

@@ -12,9 +12,9 @@ import numpy as np
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
+from leaven.field_checks import check_count
 from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.text.token_sampling import Reasons, check_text_edit, compile_phrases
-from leaven.transforms.validation import check_count
 
 FIELD_SEPARATOR = re.compile(r"\s*(?:\s[|•·–—-]\s|[|\n;；、，]|,\s|。(?!$))\s*")
 """Separators of fields: bars, line ends, semicolons, commas with a blank, Chinese commas and full stops."""

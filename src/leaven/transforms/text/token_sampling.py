@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
+from leaven.field_checks import check_range, check_share
 from leaven.protocols import RngKeys, Strength
 from leaven.tokenization import TokenizedTexts
 from leaven.transforms.text.protected_spans import TextReader, is_word
-from leaven.transforms.validation import check_range, check_share
 
 Bools = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int64]

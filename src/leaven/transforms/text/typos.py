@@ -10,11 +10,11 @@ from importlib.resources import files
 from typing import ClassVar
 
 from leaven.datasets.catalog import Catalog
+from leaven.field_checks import check_choice, check_count
 from leaven.protocols import OperatorTraits
 from leaven.tokenization import TokenizedTexts, has_han
 from leaven.transforms.text.protected_spans import TextReader
 from leaven.transforms.text.token_sampling import WordEdit, WordSelection, check_text_edit, has_options
-from leaven.transforms.validation import check_choice, check_count
 
 TYPO_KINDS = ("adjacent_key", "transposed", "omitted", "doubled", "accent", "sound", "shape")
 _CACHE_SIZE = 1 << 16  # words: titles share their words

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from leaven.datasets.catalog import Catalog
+from leaven.field_checks import check_choice
 from leaven.protocols import OperatorTraits
 from leaven.tokenization import TokenizedTexts, has_han
 from leaven.transforms.text import distributional_similarity
@@ -22,7 +23,6 @@ from leaven.transforms.text.token_sampling import (
     pick_option,
     replace_words,
 )
-from leaven.transforms.validation import check_choice
 
 
 @dataclass(frozen=True)

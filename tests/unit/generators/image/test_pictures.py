@@ -9,10 +9,8 @@ import pytest
 from contracts.test_image_generators import fitted, keys, real
 from leaven.errors import FitError, SpecError
 from leaven.generators.image import image_generator
-from leaven.generators.image.image_flow import ImageFlow
-from leaven.generators.image.image_gan import ImageGan
-from leaven.generators.image.image_vae import ImageVae
-from leaven.generators.image.image_vae import reconstruct_images as again_of
+from leaven.generators.image.image_generator import ImageFlow, ImageGan, ImageVae
+from leaven.generators.image.image_generator import reconstruct_images as again_of
 
 torch = pytest.importorskip("torch")
 SMALL = {"noise": 16, "width": 16, "batch": 32}

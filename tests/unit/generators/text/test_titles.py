@@ -13,8 +13,7 @@ from leaven.generators.sequence.autoregressive import Autoregressive
 from leaven.generators.sequence.gan import Gan
 from leaven.generators.sequence.markov import Markov
 from leaven.generators.sequence.vae import Vae
-from leaven.generators.text.catalog_language_model import CatalogLanguageModel, train_language_model
-from leaven.generators.text.character_codec import CharacterCodec
+from leaven.generators.text.catalog_language_model import CatalogLanguageModel, CharacterCodec, train_language_model
 
 pytest.importorskip("torch")
 LOOKS, THINGS, ENDS = ("soft", "mild", "rich"), ("hand cream", "body balm"), ("for dry skin", "with shea")

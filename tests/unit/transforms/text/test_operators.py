@@ -21,8 +21,7 @@ from leaven.transforms.text import (
     count_unchanged_texts,
     derive_item_ids,
 )
-from leaven.transforms.text.text_preview import mark_changes
-from leaven.transforms.text.text_views import transform_texts
+from leaven.transforms.text.text_views import mark_changes, transform_texts
 from leaven.transforms.text.typos import _adjacent_keys
 from leaven.transforms.text.units import find_sizes
 

@@ -43,3 +43,10 @@ def check_choice(field: str, value: str, choices: Iterable[str]) -> None:
     known = list(choices)
     if value not in known:
         raise SpecError(field, f"one of {', '.join(known)}", repr(value), suggest_name(str(value), known))
+
+
+def check_positive(kind: str, config: object, fields: Iterable[str]) -> None:
+    """Raise SpecError for the first of these fields of a config that is not above 0."""
+    for field in fields:
+        if not getattr(config, field) > 0:
+            raise SpecError(f"{kind}.{field}", "more than 0", str(getattr(config, field)), "")
