@@ -5,7 +5,15 @@ import pytest
 from numba import config
 
 from leaven.arrays.parallel import run_over_rows
-from leaven.arrays.ragged import clip_target_counts, compute_segment_offsets, find_item_range, shift_offsets
+from leaven.arrays.ragged import (
+    RaggedEvents,
+    clip_target_counts,
+    compute_segment_offsets,
+    find_equal_rows,
+    find_item_range,
+    gather_segments,
+    shift_offsets,
+)
 from leaven.datasets.histories import compute_offsets
 
 ROWS = 100_000
@@ -53,3 +61,30 @@ def test_target_counts_are_limited_to_the_new_length() -> None:
     room = np.maximum(new - 1, 0)
     wanted = np.where(targets >= old - 1, room, np.minimum(targets, room))
     assert (clip_target_counts(targets, compute_offsets(old), compute_offsets(new)) == wanted).all()
+
+
+def test_gathered_rows_hold_the_events_of_their_segments() -> None:
+    starts = compute_offsets(drawn(0, 9))
+    items, times = np.arange(starts[-1], dtype=np.int32), np.arange(starts[-1]) * 10
+    index = np.random.default_rng(8).integers(0, ROWS, ROWS)
+    firsts, lengths = starts[index], starts[index + 1] - starts[index]
+    rows = gather_segments(items, times, firsts, lengths, with_source=True)
+    expected = np.concatenate([np.arange(first, first + n) for first, n in zip(firsts, lengths, strict=True)])
+    assert (rows.starts == compute_offsets(lengths)).all()
+    assert (rows.source == expected).all()
+    assert (rows.items == expected).all()
+    assert (rows.times == expected * 10).all()
+    assert len(gather_segments(items, times, firsts, lengths).source) == 0
+
+
+def test_rows_are_equal_where_lengths_items_and_times_are() -> None:
+    none = np.zeros(0, np.int64)
+
+    def rows(*lists: list[tuple[int, int]]) -> RaggedEvents:
+        events = [event for row in lists for event in row]
+        items, times = np.array([i for i, _ in events], np.int32), np.array([t for _, t in events], np.int64)
+        return RaggedEvents(compute_offsets(np.array([len(row) for row in lists])), items, times, none)
+
+    left = rows([(1, 1), (2, 5)], [], [(3, 1)], [(4, 4)], [(5, 5)])
+    right = rows([(1, 1), (2, 5)], [], [(3, 1), (3, 2)], [(4, 9)], [(6, 5)])
+    assert find_equal_rows(left, right).tolist() == [True, True, False, False, False]
