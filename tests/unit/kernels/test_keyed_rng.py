@@ -17,8 +17,6 @@ def test_compiled_draws_equal_numpy_draws_bit_by_bit() -> None:
 def test_keys_of_all_copies_in_one_pass_equal_the_keys_of_each_copy() -> None:
     copies = np.array([0, 3, 1, 0, 40, 1])
     keys = derive_copy_keys(2**64 - 7, KEYS, copies, epoch=5)
-    expected = [
-        int(rng.derive_row_keys(2**64 - 7, KEYS[[row]], copy, 5)[0]) for row, copy in enumerate(copies.tolist())
-    ]
+    one_by_one = [rng.derive_row_keys(2**64 - 7, KEYS[[row]], copy, 5) for row, copy in enumerate(copies.tolist())]
     assert keys.tolist() == np.concatenate(one_by_one).tolist()
     assert len(derive_copy_keys(7, KEYS[:0], copies[:0], 0)) == 0

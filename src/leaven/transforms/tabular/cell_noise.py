@@ -43,17 +43,6 @@ def draw_column_uniform(keys: RngKeys, label: str, name: str) -> npt.NDArray[np.
     return rng.draw_uniform(keys, rng.derive_key(0, label, name) >> 2)
 
 
-def replace_cells(
-    rows: Samples, numbers: npt.NDArray[np.float64] | None = None, codes: npt.NDArray[np.int32] | None = None
-) -> Samples:
-    """The rows with other cells."""
-    return replace(
-        rows,
-        numbers=rows.numbers if numbers is None else numbers,
-        codes=rows.codes if codes is None else codes,
-    )
-
-
 @dataclass(frozen=True)
 class SwapNoise:
     """Replace some cells by those of the same column in other training rows (as in denoising autoencoders of tables).
@@ -100,7 +89,7 @@ class FittedSwapNoise(FittedTabularTransform):
             else:
                 column = rows.categorical.index(name)
                 codes[:, column] = np.where(swapped[:, index], donors.codes[donor, column], codes[:, column])
-        return replace_cells(rows, numbers, codes)
+        return replace(rows, numbers=numbers, codes=codes)
 
     def _draw_donors(self, rows: Samples, draws: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
         """int64 (rows,): a training row for each row, with `same_label` of the same class if it has rows."""
@@ -155,7 +144,7 @@ class FittedFeatureMask(FittedTabularTransform):
                 numbers[masked[:, index], rows.numeric.index(name)] = np.nan
             else:
                 codes[masked[:, index], rows.categorical.index(name)] = 0
-        return replace_cells(rows, numbers, codes)
+        return replace(rows, numbers=numbers, codes=codes)
 
 
 @dataclass(frozen=True)
@@ -221,7 +210,7 @@ class FittedRollUp(FittedTabularTransform):
         for step in range(self.config.max_levels):
             is_moved = is_changed & (steps > step)
             codes[is_moved, index] = parent[codes[is_moved, index]]
-        return replace_cells(rows, codes=codes)
+        return replace(rows, codes=codes)
 
 
 Numbers = npt.NDArray[np.float64]
@@ -313,7 +302,7 @@ class FittedNumericNoise(FittedTabularTransform):
                 is_outside = (cells < training.low) | (cells > training.high)
                 noisy = np.where(is_outside, noisy, np.clip(noisy, training.low, training.high))
             numbers[:, column] = np.where(is_changed[:, index] & ~np.isnan(cells), noisy, cells)
-        return replace_cells(rows, numbers)
+        return replace(rows, numbers=numbers)
 
 
 def _add_step(cells: Numbers, step: Numbers, training: _ColumnStatistics) -> Numbers:
@@ -371,4 +360,4 @@ class FittedQuantileJitter(FittedTabularTransform):
             step = (2 * draw_column_uniform(keys, "rank", name) - 1) * self.config.width * strength
             position = np.clip(((rank + step) * len(known)).astype(np.int64), 0, len(known) - 1)
             numbers[:, column] = np.where(is_changed[:, index] & ~np.isnan(cells), known[position], cells)
-        return replace_cells(rows, numbers)
+        return replace(rows, numbers=numbers)
