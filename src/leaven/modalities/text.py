@@ -47,8 +47,7 @@ from leaven.modalities.tabular import read_table
 from leaven.protocols import RngKeys, TextGenerator, TextTransform, get_traits
 from leaven.run_folder import write_text
 from leaven.tokenization import ChineseSegmenter, tokenize_text
-from leaven.transforms.text.text_preview import mark_changes
-from leaven.transforms.text.text_views import count_unchanged_texts, transform_texts
+from leaven.transforms.text.text_views import count_unchanged_texts, mark_changes, transform_texts
 
 _MAX_WORDS = 24  # maximum words shown of a text
 CHARACTER_FEATURES = ("characters", "capitals", "digits", "signs")
