@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaven import registry
+from leaven.errors import ReadingWarning
 from leaven.registry import FAMILIES
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from leaven.datasets.events import Events
     from leaven.datasets.histories import Histories
     from leaven.datasets.images import Images
-    from leaven.ingest import CatalogSource
+    from leaven.ingest import CatalogSource, ReadingOptions
     from leaven.protocols import ImageTransform, TextTransform
     from leaven.run_folder import RunFolder
     from leaven.splits.log_splits import LeaveOneOut, Split, TimeSplit
@@ -34,11 +36,13 @@ def read(
     time: str = "",
     columns: Mapping[str, str] | None = None,
     items: CatalogSource | None = None,
+    options: ReadingOptions | None = None,
 ) -> Events:
     """Read the events of a log: a path, glob, URL, database or frame (pandas, Polars, Arrow).
 
     user, item, time name its columns; `columns` maps further roles (kind, value, quantity, price, and those that
-    cleaning reads) to columns. Without any of these, columns are inferred.
+    cleaning reads) to columns. Without any of these, columns are inferred. options: how files are split into cells and
+    which lines become events (separator, quote, encoding, time_format, on_bad_line, min_rating …).
 
     >>> import pyarrow as pa
     >>> read(pa.table({"who": ["a"], "what": ["x"], "when": [1318896000]}), "who", "what", "when").count_events()
@@ -49,7 +53,14 @@ def read(
     from leaven import ingest
 
     named = {"user": user, "item": item, "time": time} | dict(columns or {})
-    return ingest.read_events(interactions, {role: column for role, column in named.items() if column}, items)
+    source = interactions
+    if not isinstance(source, ingest.LogSource):
+        chosen = {role: column for role, column in named.items() if column}
+        source = ingest.LogSource(interactions, chosen, options or ingest.ReadingOptions())
+    events = ingest.read_events(source, items=items)
+    for note in events.facts.get("notes", ()):
+        warnings.warn(note, ReadingWarning, stacklevel=2)
+    return events
 
 
 def split(log: Events | Histories, kind: str | TimeSplit | LeaveOneOut = "time", key: int = 0) -> Split:
@@ -67,6 +78,7 @@ def split(log: Events | Histories, kind: str | TimeSplit | LeaveOneOut = "time",
 
     if isinstance(log, Histories):
         return log_splits.split(log, kind, key)
+    log_splits.require_clock(kind, log.has_clock)
     ordered = ingest.build_histories(log)
     catalog = ingest.build_catalog(log, ordered.item_ids)
     return log_splits.split(replace(ordered.histories, catalog=catalog), kind, key)

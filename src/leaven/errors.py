@@ -44,6 +44,10 @@ class DataError(LeavenError):
     exit_code = EXIT_DATA
 
 
+class ReadingWarning(UserWarning):
+    """What was assumed about a file: an encoding, columns without a header, times that are implausible."""
+
+
 class FitError(LeavenError):
     """Training failed: the loss is not finite, or there are no rows to fit."""
 

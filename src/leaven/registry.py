@@ -186,6 +186,7 @@ FAMILIES: dict[str, dict[str, str]] = {
     "splits": {
         "time": "leaven.splits.log_splits:TimeSplit",
         "leave_one_out": "leaven.splits.log_splits:LeaveOneOut",
+        "given": "leaven.splits.given_split:GivenSplit",
     },
     "sample_splits": {
         "time": "leaven.ctr_features.sample_splits:SampleTimeSplit",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from leaven.errors import EXIT_DATA, DataError
-from leaven.ingest import LogSource, read_events
+from leaven.ingest import LogSource, ReadingOptions, read_events
 
 HEADER = "user_id,item_id,timestamp\n"
 LINES = "".join(f"u{n % 7},i{n % 5},{1318896000 + n}\n" for n in range(100))
@@ -85,7 +85,9 @@ def test_ambiguous_dates_are_an_error(tmp_path: Path) -> None:
     path = written(tmp_path, HEADER + "u1,i1,03/04/2011\nu1,i2,05/06/2011\n")
     assert "time_format" in refusal(path).fix
     columns = {"user": "user_id", "item": "item_id", "time": "timestamp"}
-    first = read_events(LogSource(path, columns, time_format="%d/%m/%Y")).connection.sql("SELECT min(time) FROM events")
+    first = read_events(LogSource(path, columns, ReadingOptions(time_format="%d/%m/%Y"))).connection.sql(
+        "SELECT min(time) FROM events"
+    )
     assert first.fetchall() == [(1301788800,)]  # 3 April 2011
 
 
@@ -141,7 +143,7 @@ def test_a_truncated_parquet_file_is_reported(tmp_path: Path) -> None:
 def test_bytes_of_another_encoding_are_reported_with_their_line(tmp_path: Path) -> None:
     path = written(tmp_path, (HEADER + LINES).encode() + "u1,café,1318896000\n".encode("latin-1"))
     columns = {"user": "user_id", "item": "item_id", "time": "timestamp"}
-    assert refusal(LogSource(path, columns, encoding="utf-8")).where.endswith("line 102")
+    assert refusal(LogSource(path, columns, ReadingOptions(encoding="utf-8"))).where.endswith("line 102")
 
 
 def test_two_columns_of_one_name_are_an_error(tmp_path: Path) -> None:

@@ -62,6 +62,8 @@ def split_sessions(log: EncodedLog, config: CleaningConfig) -> tuple[EncodedLog,
     """The log with each session as a user: user#1, user#2 … (names stay unique: the last # separates the number)."""
     if not config.session_gap_hours:
         return log, []
+    if not log.has_clock:
+        return log, [build_rule_facts("sessions", 0, 0, [], "skipped: the log has no clock")]
     log.backend.create_table(
         "clean_paused", _PAUSES_SQL.format(lines=log.lines, gap=int(config.session_gap_hours * _HOUR))
     )

@@ -15,6 +15,7 @@ from leaven.sql import quote_literal
 
 _MAX_OTHER_LETTERS = 0.1
 """Share of the other lines whose orders start with a letter, above which one letter does not mark cancellations."""
+NO_CLOCK = "the log has no clock: times are places in an order"
 _MIN_VALUES = 3
 """Number of prices or quantities from which on an item's median is compared with."""
 
@@ -49,8 +50,10 @@ def build_rules(log: EncodedLog, config: CleaningConfig) -> tuple[list[EventRule
         if not builder.is_enabled(config):
             continue
         missing = next((name for name in builder.needs if name not in _available_columns(log)), None)
-        if missing == "catalog":
-            found: list[EventRule] | str = "there is no catalog"
+        if missing == "clock":
+            found: list[EventRule] | str = NO_CLOCK
+        elif missing == "catalog":
+            found = "there is no catalog"
         elif missing:
             found = f"the log has no column for {missing!r}"
         else:
@@ -63,7 +66,7 @@ def build_rules(log: EncodedLog, config: CleaningConfig) -> tuple[list[EventRule
 
 
 def _available_columns(log: EncodedLog) -> tuple[str, ...]:
-    return (*log.extra_columns, *(("catalog",) if log.catalog else ()))
+    return (*log.extra_columns, *(("catalog",) if log.catalog else ()), *(("clock",) if log.has_clock else ()))
 
 
 def _build_bots(log: EncodedLog, config: CleaningConfig) -> list[EventRule] | str:
@@ -174,7 +177,7 @@ class _RuleBuilder:
 
 
 _BUILDERS = (
-    _RuleBuilder("bots", lambda config: config.bot_seconds_per_hour, (), _build_bots),
+    _RuleBuilder("bots", lambda config: config.bot_seconds_per_hour, ("clock",), _build_bots),
     _RuleBuilder("cancelled", lambda config: config.cancelled_prefix, ("order",), _build_cancelled),
     _RuleBuilder("negative_quantity", lambda config: config.negative_quantity, ("quantity",), _build_negative_quantity),
     _RuleBuilder("zero_price", lambda config: config.zero_price, ("price",), _build_zero_price),
@@ -186,8 +189,8 @@ _BUILDERS = (
     _RuleBuilder(
         "quantity_outlier", lambda config: config.quantity_outlier_factor, ("quantity",), _build_quantity_outlier
     ),
-    _RuleBuilder("impossible_time", lambda config: True, (), _build_impossible_time),
-    _RuleBuilder("before_release", lambda config: config.before_release, ("catalog",), _build_before_release),
+    _RuleBuilder("impossible_time", lambda config: True, ("clock",), _build_impossible_time),
+    _RuleBuilder("before_release", lambda config: config.before_release, ("catalog", "clock"), _build_before_release),
     _RuleBuilder(
         "incomplete_item", lambda config: config.missing_attributes == "drop", ("catalog",), _build_incomplete_item
     ),

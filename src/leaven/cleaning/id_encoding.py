@@ -41,6 +41,7 @@ class EncodedLog:
     extra_columns     further columns of an event, as `Events.columns` names them
     catalog           table of the items' attributes (item first) with `catalog_columns`, or None
     incomplete_items  table of the items (item) that were dropped from the catalog for missing attributes, or None
+    has_clock         whether `time` holds times, not places in an order
     n_events          lines whose user and item are listed, as the last rule counts them
     """
 
@@ -53,6 +54,7 @@ class EncodedLog:
     catalog_columns: tuple[str, ...] = ()
     incomplete_items: str | None = None
     n_events: int = 0
+    has_clock: bool = True
 
     @property
     def cells(self) -> list[str]:

@@ -55,7 +55,7 @@ def clean_events(events: Events, config: CleaningConfig | None = None) -> Cleani
     """
     backend = DuckDbBackend(events.connection)
     log, rules = clean_tables(
-        backend, events.table, events.columns, _describe_catalog(events), config or CleaningConfig()
+        backend, events.table, events.columns, _describe_catalog(events), config or CleaningConfig(), events.has_clock
     )
     log, name = _rename_tables(events.connection, log)
     backend.create_view(name, select_decoded(log, f"SELECT * FROM {log.lines}", "INNER"))
@@ -85,10 +85,15 @@ def _drop_intermediate(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def clean_tables(
-    backend: SqlBackend, source: str, columns: Sequence[str], catalog: Items, config: CleaningConfig
+    backend: SqlBackend,
+    source: str,
+    columns: Sequence[str],
+    catalog: Items,
+    config: CleaningConfig,
+    has_clock: bool = True,
 ) -> tuple[EncodedLog, Rules]:
     """The remaining encoded log, and the facts of each rule."""
-    log, facts = clean_catalog(_encode(backend, source, columns, catalog), config)
+    log, facts = clean_catalog(_encode(backend, source, columns, catalog, has_clock), config)
     rules, skipped = build_rules(log, config)
     found = count_matches(log, rules, config)
     good = drop_matches(log, rules, config) if any(facts_of_rule["dropped"] for facts_of_rule in found) else log
@@ -117,7 +122,7 @@ def survey_events(events: Events, config: CleaningConfig | None = None) -> Rules
     """
     config = config or CleaningConfig()
     backend = DuckDbBackend(events.connection)
-    log = _encode(backend, events.table, events.columns, _describe_catalog(events))
+    log = _encode(backend, events.table, events.columns, _describe_catalog(events), events.has_clock)
     facts = survey_catalog(log, config)
     rules, skipped = build_rules(log, config)
     sizes = {name: f"SELECT count(*) FROM {table}" for name, table in (("users", log.users), ("items", log.items))}
@@ -140,6 +145,6 @@ def _describe_catalog(events: Events) -> Items:
     return events.item_table, tuple(str(row[0]) for row in names)
 
 
-def _encode(backend: SqlBackend, source: str, columns: Sequence[str], catalog: Items) -> EncodedLog:
-    log = encode_log(backend, source, columns)
+def _encode(backend: SqlBackend, source: str, columns: Sequence[str], catalog: Items, has_clock: bool) -> EncodedLog:
+    log = replace(encode_log(backend, source, columns), has_clock=has_clock)
     return replace(log, catalog=catalog[0], catalog_columns=catalog[1]) if catalog else log

@@ -77,19 +77,10 @@ class _ItemTable:
 
     @classmethod
     def load(cls, file: Path) -> _ItemTable:
-        """Read all columns of a CSV, gzipped or not, or a Parquet file."""
-        import duckdb
+        """Read all columns of a table, by the reader of logs."""
+        from leaven.ingest.table_reader import read_table
 
-        if not file.exists():
-            raise DataError(str(file), "a table of items", "no such file", "name a CSV or Parquet file")
-        is_parquet = file.suffix == ".parquet"
-        reader = "read_parquet(?)" if is_parquet else "read_csv(?, all_varchar = true, ignore_errors = true)"
-        try:
-            with duckdb.connect() as database:
-                relation = database.sql(f"SELECT * FROM {reader}", params=[str(file)])
-                return cls(file, relation.to_arrow_table())  # type: ignore[union-attr]
-        except duckdb.Error as error:
-            raise DataError(str(file), "a CSV or Parquet file", str(error).splitlines()[0], "") from error
+        return cls(file, read_table(file))
 
     def find_column(self, name: str, candidates: tuple[str, ...]) -> str:
         """The named column, or the first candidate that exists; "" where none does."""

@@ -10,8 +10,24 @@ import typer
 
 from leaven.cli import output
 from leaven.cli.info import Json
+from leaven.cli.reading_args import (
+    BadLines,
+    Comment,
+    Encoding,
+    Escape,
+    Header,
+    KeepKinds,
+    Layout,
+    MinRating,
+    Quote,
+    Separator,
+    SkipRows,
+    TimeFormat,
+    build_options,
+)
 
 if TYPE_CHECKING:
+    from leaven.ingest import ReadingOptions
     from leaven.simulator import Corruption
 
 Column = Annotated[str, typer.Option(metavar="COLUMN", help="The file's column, where the inferred one is wrong.")]
@@ -25,13 +41,30 @@ def write_spec(
     time: Column = "",
     task: Annotated[str, typer.Option(help="ranking, or clicks (which rows are positives).")] = "ranking",
     label: Annotated[str, typer.Option(metavar="COLUMN", help="Of 0 and 1, where FILE is a labelled table.")] = "",
+    time_format: TimeFormat = None,
+    separator: Separator = None,
+    encoding: Encoding = None,
+    quote: Quote = None,
+    escape: Escape = None,
+    skip_rows: SkipRows = None,
+    comment: Comment = None,
+    header: Header = None,
+    layout: Layout = None,
+    on_bad_line: BadLines = "error",
+    min_rating: MinRating = None,
+    keep_kind: KeepKinds = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing spec.")] = False,
 ) -> None:
     """Inspect your files, infer columns, write a commented spec."""
     from leaven.config import draft
 
     columns = {"user": user, "item": item, "time": time}
-    sketch = draft.draft_table_spec(files, label, columns) if label else draft.draft_log_spec(files, columns)
+    options = build_options(
+        time_format=time_format, separator=separator, encoding=encoding, quote=quote, escape=escape,
+        skip_rows=skip_rows, comment=comment, header=header, layout=layout, on_bad_line=on_bad_line,
+        min_rating=min_rating, keep_kinds=tuple(keep_kind or ()),
+    )  # fmt: skip
+    sketch = draft.draft_table_spec(files, label, columns) if label else draft.draft_log_spec(files, columns, options)
     target = out or Path(f"{sketch.name}.toml")
     draft.write_draft(sketch, target, force, "ctr" if label else task)
     output.print_results(str(target))
@@ -45,9 +78,18 @@ def profile_log(
     user: Column = "",
     item: Column = "",
     time: Column = "",
-    time_format: Annotated[str | None, typer.Option(help="Such as %d/%m/%Y, or one of s, ms, us, ns.")] = None,
-    separator: Annotated[str | None, typer.Option(help="Separator of fields; inferred.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Encoding of the file; inferred.")] = None,
+    time_format: TimeFormat = None,
+    separator: Separator = None,
+    encoding: Encoding = None,
+    quote: Quote = None,
+    escape: Escape = None,
+    skip_rows: SkipRows = None,
+    comment: Comment = None,
+    header: Header = None,
+    layout: Layout = None,
+    on_bad_line: BadLines = "error",
+    min_rating: MinRating = None,
+    keep_kind: KeepKinds = None,
     table: Annotated[str | None, typer.Option(help="Table of a database.")] = None,
     json: Json = False,
 ) -> None:
@@ -60,21 +102,26 @@ def profile_log(
     with show_progress() as on_progress:
         from leaven.profiling.profile import profile_log
 
-        log, items = _infer_sources(files, {"user": user, "item": item, "time": time})
-        log = replace(log, time_format=time_format, separator=separator, encoding=encoding, table=table)
+        options = build_options(
+            time_format=time_format, separator=separator, encoding=encoding, quote=quote, escape=escape,
+            skip_rows=skip_rows, comment=comment, header=header, layout=layout, on_bad_line=on_bad_line,
+            min_rating=min_rating, keep_kinds=tuple(keep_kind or ()),
+        )  # fmt: skip
+        log, items = _infer_sources(files, {"user": user, "item": item, "time": time}, options)
+        log = replace(log, table=table)
         on_progress(0, 0, "profiling the log")
         statistics = profile_log(log, items=items)
     output.print_json(statistics) if json else output.print_results(*format_profile(statistics))
 
 
-def _infer_sources(files: list[str], columns: dict[str, str]) -> tuple[Any, Any]:
+def _infer_sources(files: list[str], columns: dict[str, str], options: ReadingOptions) -> tuple[Any, Any]:
     """Configs of the log and of its items; the columns of a database are not inferred."""
     from leaven.config import draft
     from leaven.ingest import LogSource
 
     if len(files) == 1 and draft.is_database(files[0]):
-        return LogSource(files[0], {role: column for role, column in columns.items() if column}), None
-    return draft.build_sources(draft.draft_log_spec(files, columns))
+        return LogSource(files[0], {role: column for role, column in columns.items() if column}, options), None
+    return draft.build_sources(draft.draft_log_spec(files, columns, options))
 
 
 def simulate_log(

@@ -73,6 +73,14 @@ def build_config(cls: Any, table: Mapping[str, Any], where: KeyLocator) -> Any:
         raise SpecError(place, error.expected, error.got, error.fix) from error
 
 
+def check_keys(table: Mapping[str, Any], classes: tuple[Any, ...], more: tuple[str, ...], where: KeyLocator) -> None:
+    """Raises SpecError for a key that is a field of none of the classes, naming the nearest."""
+    known = (*(one.name for cls in classes for one in fields(cls) if one.init), *more)
+    for key in table:
+        if key not in known:
+            raise SpecError(where(key), "a known key", repr(key), suggest_key(key, known))
+
+
 def convert_value(value: Any, hint: Any, where: KeyLocator, key: str) -> Any:
     """Convert a value to the type of its field: config objects where the type is a protocol, else the checked value."""
     families = list_families(hint)

@@ -6,14 +6,17 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from leaven.config.old_names import suggest_value
 from leaven.errors import DataError, SpecError, suggest_name
-from leaven.ingest import CatalogSource, InferredFormat, LogSource, infer_format
+from leaven.ingest import CatalogSource, InferredFormat, LogSource, ReadingOptions, find_unnamed_time, infer_format
+from leaven.ingest.source_config import AUTOMATIC
 
-NEEDED = ("user", "item", "time")
+NEEDED = ("user", "item")
+"""Columns without which there is no log; without times, the order of the lines counts."""
+_FIRST = (*NEEDED, "time")
 _SHOWN = 3  # example cells of a column
 _LONGEST = 28  # characters of an example
 _URL = re.compile(r"^\w+://.*")
@@ -34,6 +37,7 @@ class Draft:
 
     notes  notes on what was inferred, for the user
     label  column of 0 and 1, for a table of labelled rows
+    options  how the files are read
     """
 
     name: str
@@ -41,30 +45,62 @@ class Draft:
     items: DraftFile | None = None
     notes: tuple[str, ...] = ()
     label: str = ""
+    options: ReadingOptions = AUTOMATIC
 
 
-def draft_log_spec(paths: Sequence[str], given: Mapping[str, str] | None = None) -> Draft:
-    """Draft from the first lines of each file. given: our name -> column, where inference fails.
+def draft_log_spec(
+    paths: Sequence[str], given: Mapping[str, str] | None = None, options: ReadingOptions = AUTOMATIC
+) -> Draft:
+    """Draft from the first lines of each file. given: our name -> column, which is obeyed; options: of reading the log.
 
+    A folder of RecBole's atomic files is replaced by its `.inter` and `.item` files, or by its given parts.
     Raises DataError for a file that cannot be read, for none or several logs or tables of items, and for a log whose
-    user, item or time is not found; SpecError for a database, or a given column that does not exist.
+    user or item is not found; SpecError for a database, or a given column that does not exist.
     """
     for path in filter(is_database, paths):
         fix = "leaven profile URL --table NAME shows what it holds; a spec takes it as data.interactions and data.table"
         raise SpecError(path, "a file", "a database", fix)
-    inferred = [(path, infer_format(_find_first_file(path))) for path in paths]
-    logs = [one for one in inferred if one[1].kind != "items"]
+    paths, options = _expand_folders(paths, options)
+    named = [column for column in (given or {}).values() if column]
+    inferred = [(path, infer_format(_find_first_file(path), options, named)) for path in paths]
+    logs = [one for one in inferred if one[1].kind in ("log", "sequences")]
     tables = [one for one in inferred if one[1].kind == "items"]
     for what, held in (("log", logs), ("table of items", tables)):
         if len(held) > 1:
             raise DataError(held[1][0], f"one {what}", f"a second one besides {held[0][0]}", "give one at a time")
     if not logs:
-        names = ", ".join(tables[0][1].names) if tables else "no file"
+        found = inferred[0] if inferred else ("files", None)
+        names = ", ".join(found[1].names) if found[1] else "no file"
+        got = f"a table of {found[1].kind}" if found[1] else "none"
+        if named:
+            missing = next((one for one in named if found[1] is None or one not in found[1].names), named[0])
+            fix = suggest_name(missing, found[1].names if found[1] else ())
+            raise SpecError(f"column {missing}", f"a column of {found[0]}", repr(missing), fix)
         fix = f"if it is a log, name its columns: --user, --item, --time, of {names}"
-        raise DataError(tables[0][0] if tables else "files", "a log: user, item, time", "a table of items", fix)
+        raise DataError(found[0], "a log: user, item, time", got, fix)
     log = DraftFile(logs[0][0], logs[0][1], _choose_columns(logs[0][0], logs[0][1], given or {}))
     items = DraftFile(tables[0][0], tables[0][1], tables[0][1].columns) if tables else None
-    return Draft(_choose_name(log.path), log, items, tuple(_describe_files(log, items)))
+    notes = [*_describe_files(log, items), *(note for _, one in inferred for note in one.notes)]
+    notes += [f"{path}: a table of users, which is not read" for path, one in inferred if one.kind == "users"]
+    return Draft(_choose_name(log.path), log, items, tuple(notes), options=options)
+
+
+def _expand_folders(paths: Sequence[str], options: ReadingOptions) -> tuple[list[str], ReadingOptions]:
+    """The files of folders of RecBole's atomic files, and the options with their given parts."""
+    found: list[str] = []
+    for path in paths:
+        atomic = sorted(Path(path).glob("*.inter")) if "://" not in path and Path(path).is_dir() else []
+        parts = {one.name.split(".")[-2]: str(one) for one in atomic if one.name.count(".") > 1}
+        if not atomic:
+            found.append(path)
+        elif {"train", "test"} <= set(parts):
+            found.append(parts["train"])
+            options = replace(options, valid=parts.get("valid"), test=parts["test"])
+        else:
+            found.append(str(atomic[0]) if len(atomic) == 1 else path)
+        for ending in (".item", ".user"):
+            found += [str(one) for one in sorted(Path(path).glob(f"*{ending}"))] if atomic else []
+    return found, options
 
 
 def draft_table_spec(paths: Sequence[str], label: str, given: Mapping[str, str] | None = None) -> Draft:
@@ -86,7 +122,7 @@ def draft_table_spec(paths: Sequence[str], label: str, given: Mapping[str, str] 
 
 def build_sources(draft: Draft) -> tuple[LogSource, CatalogSource | None]:
     """Configs of the readers: the log, and the table of items if there is one."""
-    log = LogSource(draft.log.path, draft.log.columns)
+    log = LogSource(draft.log.path, draft.log.columns, draft.options)
     if draft.items is None:
         return log, None
     columns = {word: column for word, column in draft.items.columns.items() if column}
@@ -121,7 +157,10 @@ def _choose_columns(path: str, found: InferredFormat, given: Mapping[str, str]) 
         if word not in columns:
             fix = f"name it: --{word} COLUMN, one of {', '.join(found.names)}"
             raise DataError(path, f"a column for {word!r}", "none that matches", fix)
-    order = [*NEEDED, *(word for word in columns if word not in NEEDED)]
+    if "time" not in columns and (near := find_unnamed_time(found)):
+        fix = f"name it: --time {near}"
+        raise DataError(path, "a column for 'time'", f"none named, but {near!r} looks like it", fix)
+    order = [*(word for word in _FIRST if word in columns), *(word for word in columns if word not in _FIRST)]
     return {word: columns[word] for word in order}
 
 
@@ -139,6 +178,8 @@ def _describe_files(log: DraftFile, items: DraftFile | None) -> Iterator[str]:
     else:
         columns = ", ".join(f"{word} = {column}" for word, column in log.columns.items())
         yield f"{log.path}: a log; {columns}"
+        if "time" not in log.columns:
+            yield f"{log.path}: no column of times; the order of the lines is the order of the events"
     if items is not None:
         columns = ", ".join(f"{word} = {column}" for word, column in items.columns.items())
         texts = f"; text in {', '.join(items.guess.text)}" if items.guess.text else ""
@@ -213,8 +254,7 @@ def _render_data(draft: Draft, folder: Path) -> Iterator[str]:
     yield f"interactions = {_quote(_relate_path(draft.log.path, folder))}"
     if draft.items is not None:
         yield f"items = {_quote(_relate_path(draft.items.path, folder))}"
-    if found.encoding not in ("", "utf-8", "ascii"):
-        yield f"encoding = {_quote(found.encoding)}"
+    yield from _render_options(draft, folder)
     if found.kind != "sequences":
         yield "\n[data.columns]                  # our name = your column; comments show its first cells"
         yield from (_render_column(word, column, draft.log) for word, column in draft.log.columns.items())
@@ -226,6 +266,22 @@ def _render_data(draft: Draft, folder: Path) -> Iterator[str]:
         if draft.items.guess.text:
             yield f"text = [{', '.join(map(_quote, draft.items.guess.text))}]"
     yield ""
+
+
+def _render_options(draft: Draft, folder: Path) -> Iterator[str]:
+    """The options of reading that differ from the defaults; the inferred encoding is written down."""
+    found, options = draft.log.guess, draft.options
+    if options.encoding is None and found.encoding not in ("", "utf-8", "ascii"):
+        options = replace(options, encoding=found.encoding)
+    for one in fields(options):
+        value = getattr(options, one.name)
+        if value in (one.default, None):
+            continue
+        if one.name in ("valid", "test"):
+            value = _relate_path(value, folder)
+        yield f"{one.name} = {json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)}"
+    if not found.header and found.kind == "log":
+        yield "# guessed, no header: columns are called by their numbers"
 
 
 def _render_column(word: str, column: str, file: DraftFile) -> str:
@@ -282,7 +338,9 @@ def _wrap_comment(rules: Sequence[str]) -> str:
 
 
 def _render_split(draft: Draft) -> str:
-    if draft.log.guess.kind == "sequences":
+    if draft.options.test:
+        return '[split]\nkind = "given"                  # the parts are those of the files\n'
+    if draft.log.guess.kind == "sequences" or "time" not in draft.log.columns:
         return '[split]\nkind = "leave_one_out"          # there are no times; with times, "time" avoids leaks\n'
     return '[split]\nkind = "time"                   # or "leave_one_out", as in most papers: it leaks the future\n'
 

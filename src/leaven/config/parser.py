@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from leaven.config import toml_source as spec_text
 from leaven.config.build import (
     build_config,
     build_registered,
+    check_keys,
     check_value,
     convert_value,
     find_class,
@@ -34,7 +35,7 @@ from leaven.config.old_names import suggest_key, suggest_value
 from leaven.ctr_features import LabeledTable, SamplingConfig
 from leaven.errors import SpecError
 from leaven.filters.rules import Rules
-from leaven.ingest.source_config import CatalogSource, LogSource
+from leaven.ingest.source_config import CatalogSource, LogSource, ReadingOptions
 from leaven.protocols import Controller, get_traits
 from leaven.quality import QualityConfig
 from leaven.run_folder import slugify
@@ -42,7 +43,8 @@ from leaven.run_folder import slugify
 TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "evaluate", QUALITY, VARIANTS)
 _STEP_FIELDS = tuple(one.name for one in fields(Step))
 _FILES = ("vectors", "folder", "weights", "cache")  # keys of operators and encoders with the path of a file or folder
-_FOR_ITEMS = ("separator", "encoding", "time_format")
+_READING = tuple(one.name for one in fields(ReadingOptions))
+_LOG_ONLY = ("min_rating", "keep_kinds", "valid", "test", "layout")  # reading options that items do not have
 
 
 def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
@@ -156,14 +158,25 @@ def _build_data(table: Any, task: Task, text: spec_text.SpecSource, folder: Path
     own = dict(table)
     items, columns = own.pop("items", None), own.pop("item_columns", None)
     own["interactions"] = _resolve_path(check_value(own["interactions"], str, text.locate("data.interactions")), folder)
-    source = build_config(LogSource, own, lambda key: text.locate(f"data.{key}"))
+    reading = {key: own.pop(key) for key in _READING if key in own}
+    for key in ("valid", "test"):
+        if key in reading:
+            reading[key] = _resolve_path(check_value(reading[key], str, text.locate(f"data.{key}")), folder)
+    check_keys(own, (LogSource, ReadingOptions), ("items", "item_columns"), lambda key: text.locate(f"data.{key}"))
+    options = build_config(ReadingOptions, reading, lambda key: text.locate(f"data.{key}"))
+    source = replace(build_config(LogSource, own, lambda key: text.locate(f"data.{key}")), options=options)
     if items is None:
         return source, None
     words = dict(columns or {"item": "item_id"})
     text_columns = check_value(words.pop("text", []), tuple[str, ...], text.locate("data.item_columns.text"))
     catalog = {"items": _resolve_path(str(items), folder), "columns": words, "text": list(text_columns)}
-    catalog |= {key: own[key] for key in _FOR_ITEMS if key in own}
-    return source, build_config(CatalogSource, catalog, lambda key: text.locate(f"data.item_columns.{key}"))
+    shared = build_config(
+        ReadingOptions,
+        {key: value for key, value in reading.items() if key not in _LOG_ONLY},
+        lambda key: text.locate(f"data.{key}"),
+    )
+    built = build_config(CatalogSource, catalog, lambda key: text.locate(f"data.item_columns.{key}"))
+    return source, replace(built, options=shared)
 
 
 def _resolve_path(name: str, folder: Path) -> str:

@@ -14,6 +14,7 @@ from leaven.ctr_features import LabeledTable
 def resolve_spec(spec: Spec) -> dict[str, Any]:
     """Table of a spec with every default; `parse` of its TOML gives the same spec."""
     data = to_table(spec.data)
+    data |= data.pop("options", {})
     if spec.items is not None:
         data |= {"items": to_table(spec.items.items)}
         data["item_columns"] = {**spec.items.columns, "text": list(spec.items.text)}

@@ -11,13 +11,15 @@ from leaven.cleaning import CleaningConfig
 from leaven.config.build import list_families, list_operator_families, map_prefixes
 from leaven.config.experiment_spec import QUALITY, TASKS, VARIANTS
 from leaven.ctr_features import LabeledTable, SamplingConfig
-from leaven.ingest.source_config import LogSource
+from leaven.ingest.source_config import LogSource, ReadingOptions
 from leaven.quality import QualityConfig
 
 
 def build_schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of a spec file, derived from the fields of the config classes."""
     source = _describe_class(LogSource)
+    source["properties"].pop("options")
+    source["properties"] |= _describe_class(ReadingOptions)["properties"]
     source["properties"] |= {"items": {"type": "string"}, "item_columns": {"type": "object"}}
     variant = {
         "type": "object",

@@ -22,6 +22,7 @@ from leaven.ctr_features.from_log import count_missing
 from leaven.ctr_features.sampling_config import LabeledTable
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, suggest_name
+from leaven.ingest.cell_parsing import is_missing, parse_number, parse_text
 from leaven.ingest.files import RawTable
 from leaven.ingest.reader import describe_source, load_source, open_database
 from leaven.ingest.source_config import LogSource
@@ -31,9 +32,6 @@ from leaven.sql import quote_identifier
 if TYPE_CHECKING:
     import duckdb
 
-_EMPTY = "('', 'na', 'n/a', 'nan', 'null', 'none', '-', '?')"
-_SIGNS = r"^(USD|EUR|GBP|CNY|RMB|JPY)|(USD|EUR|GBP|CNY|RMB|JPY)$|[$€£¥￥₹\s]"
-_THOUSANDS, _COMMA = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$", r"^[+-]?\d+,\d{1,2}$"
 _YES, _NO = ("1", "1.0", "true", "yes", "y", "click", "clicked"), ("0", "0.0", "false", "no", "n")
 _COLUMNS_AT_ONCE = 200  # sparse columns in memory at the same time
 _MAX_MIXED = 0.05  # largest share of numbers in a column of texts
@@ -72,7 +70,7 @@ def read_labeled_table(config: LabeledTable) -> Samples:
     database, name = open_database(), describe_source(config.labeled)
     own = {config.label, config.user, config.time}
     with tempfile.TemporaryDirectory(prefix="leaven-") as folder:
-        raw = load_source(database, "click_raw", config.labeled, LogSource(config.labeled), Path(folder))
+        raw = load_source(database, "click_raw", LogSource(config.labeled, {"label": config.label}), Path(folder))
         table = _TableReader(database, raw, name)
         for column in (*own - {""}, *config.numeric, *config.categorical, *config.multi_valued):
             table.check_column(column)
@@ -154,7 +152,8 @@ class _TableReader:
             name: _number_sql(name) if self._is_text(name) else f"CAST({quote_identifier(name)} AS DOUBLE)"
             for name in names
         }
-        lost = [f"count({_text_sql(name)}) - count({number[name]})" for name in names]
+        cell = {name: f"CAST({quote_identifier(name)} AS VARCHAR)" for name in names}
+        lost = [f"count(*) FILTER (WHERE {number[name]} IS NULL AND NOT {is_missing(cell[name])})" for name in names]
         counts = self.database.execute(f"SELECT {', '.join(lost)} FROM {self.raw.table}").fetchall()[0]
         for name, count in zip(names, counts, strict=True):
             if count:
@@ -199,7 +198,7 @@ class _TableReader:
         rule = TimestampParser(self.database, self.raw.table, quote_identifier(name), self.name).find_rule(
             self.kinds[name], None
         )
-        return self._fetch_cells(f"coalesce({rule.sql}, 0)", np.int64)
+        return self._fetch_cells(f"coalesce({rule.seconds}, 0)", np.int64)
 
     def _is_text(self, name: str) -> bool:
         return self.kinds[name] == "VARCHAR" or self.kinds[name].startswith("ENUM")
@@ -219,12 +218,8 @@ class _TableReader:
 
 
 def _text_sql(name: str) -> str:
-    cell = f"trim(CAST({quote_identifier(name)} AS VARCHAR))"
-    return f"CASE WHEN lower({cell}) NOT IN {_EMPTY} THEN {cell} END"
+    return parse_text(f"CAST({quote_identifier(name)} AS VARCHAR)")
 
 
 def _number_sql(name: str) -> str:
-    """A text as a number: "$1,250.50", "3,50 €", "1e-3"; NULL where it is none."""
-    bare = f"regexp_replace({_text_sql(name)}, '{_SIGNS}', '', 'g')"
-    return f"""TRY_CAST(CASE WHEN regexp_matches({bare}, '{_THOUSANDS}') THEN replace({bare}, ',', '')
-        WHEN regexp_matches({bare}, '{_COMMA}') THEN replace({bare}, ',', '.') ELSE {bare} END AS DOUBLE)"""
+    return parse_number(f"CAST({quote_identifier(name)} AS VARCHAR)")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import duckdb
 
-OPTIONAL_COLUMNS = ("kind", "value", "quantity", "price")
+OPTIONAL_COLUMNS = ("kind", "value", "quantity", "price", "nanosecond", "part")
 """Event columns that are kept in `Histories.extra`."""
 
 
@@ -36,13 +36,17 @@ class Events:
     The table `table` has the columns
         line BIGINT     row number in the input, from 1: ties in time keep this order
         user VARCHAR, item VARCHAR     original ids as text ('007' is not '7'), NULL where missing
-        time BIGINT     seconds since 1970 (UTC), NULL where missing
+        time BIGINT     seconds since 1970 (UTC), NULL where missing; without a clock, the place of the event among
+                        the events of its user, from 0
     and, where configured, kind VARCHAR, value, quantity, price DOUBLE, and further columns that cleaning
-    rules read (order, description ...) under the names in `columns`.
+    rules read (order, description ...) under the names in `columns`. Two further columns exist only where a source
+    has them: nanosecond INTEGER, the part of the time below a second, and part TINYINT, 0, 1, 2 for given training,
+    validation and test events.
 
     facts: statistics of reading (rows, source files, detected formats, examples), JSON-serializable.
     item_table: name of an item table (first column: item VARCHAR), or None.
     item_source: config of the table of items (`leaven.CatalogSource`), or None.
+    has_clock: whether `time` holds times; rules and splits that need times do not apply without.
     encoded: the same events with integer ids, where cleaning has computed them; sorting is then faster.
     """
 
@@ -53,6 +57,7 @@ class Events:
     facts: Mapping[str, Any] = field(default_factory=dict)
     encoded: EncodedEvents | None = None
     item_source: Any = None
+    has_clock: bool = True
 
     def count_events(self) -> int:
         """Number of events."""

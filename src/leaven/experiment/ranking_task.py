@@ -29,7 +29,7 @@ from leaven.metrics.segments import label_user_segments
 from leaven.profiling.log_statistics import compute_log_statistics
 from leaven.protocols import FittedRecommender
 from leaven.run_folder import read_json
-from leaven.splits.log_splits import Split
+from leaven.splits.log_splits import Split, require_clock
 
 READING = "1500MB"
 """Memory of the database while a log is read, cleaned and ordered; above it, data spill to the temporary folder."""
@@ -39,13 +39,16 @@ Timed = Callable[[str, Callable[[], Any]], Any]
 
 def list_files(spec: Spec) -> list[str]:
     """The log, and the table of items."""
-    return [str(spec.data.interactions), *([str(spec.items.items)] if spec.items else [])]
+    options = spec.data.options
+    given = [path for path in (options.valid, options.test) if path]
+    return [str(spec.data.interactions), *given, *([str(spec.items.items)] if spec.items else [])]
 
 
 def prepare_parts(spec: Spec, timed: Timed) -> tuple[tuple[Split, Catalog], dict[str, Any]]:
     """Read, clean, order and split the log."""
     database = open_database(READING)
     events: Events = timed("reading the log", lambda: read_events(spec.data, items=spec.items, connection=database))
+    require_clock(spec.split, events.has_clock)
     cleaned = timed("cleaning", lambda: clean_events(events, spec.clean))
     ordered: IndexedHistories = timed("ordering events into histories", lambda: build_histories(cleaned.events))
     catalog = timed("reading the items", lambda: build_catalog(cleaned.events, ordered.item_ids, spec.items))

@@ -10,18 +10,20 @@ read_catalog     the table of items, in the order of the dense ids
 from __future__ import annotations
 
 from leaven.ingest.catalog_reader import build_catalog, read_catalog
-from leaven.ingest.column_inference import InferredFormat, infer_format
+from leaven.ingest.column_inference import InferredFormat, find_unnamed_time, infer_format
 from leaven.ingest.id_mapping import IndexedHistories, build_histories
 from leaven.ingest.reader import read_events
-from leaven.ingest.source_config import CatalogSource, LogSource
+from leaven.ingest.source_config import CatalogSource, LogSource, ReadingOptions
 
 __all__ = [
     "CatalogSource",
     "IndexedHistories",
     "InferredFormat",
     "LogSource",
+    "ReadingOptions",
     "build_catalog",
     "build_histories",
+    "find_unnamed_time",
     "infer_format",
     "read_catalog",
     "read_events",

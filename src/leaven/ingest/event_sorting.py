@@ -37,8 +37,8 @@ def sort_events(
     """starts int64 (users + 1,), where user i owns starts[i]:starts[i + 1], and the sorted columns.
 
     A batch, after `prepare` in one of the threads, has `user` int32, an index from 0, `time` int64, each (events,),
-    and further columns. All but the user are returned, sorted by user and time, ties in their order of arrival;
-    without events there are no columns.
+    and further columns. All but the user are returned, sorted by user, time and `nanosecond` where there is such a
+    column, ties in their order of arrival; without events there are no columns.
     """
     shift = max((users - 1).bit_length() - _SEGMENT_BITS, 0)
     with ThreadPoolExecutor(threads) as pool:
@@ -53,7 +53,7 @@ def sort_events(
         def sort_segment(number: int) -> None:
             segment = {name: _gather_segment(parts, name, number) for name in parts[0].columns}
             if len(segment["user"]):
-                order = argsort_by_user_and_time(segment["user"], segment["time"])
+                order = argsort_by_user_and_time(segment["user"], segment["time"], segment.get("nanosecond"))
                 for name, column in columns.items():
                     column[ends[number] : ends[number + 1]] = segment[name][order]
                 first = number << shift
@@ -77,12 +77,21 @@ def _partition(batch: Columns, shift: int) -> _Partition:
     return _Partition({name: column[order] for name, column in batch.items()}, bounds)
 
 
-def argsort_by_user_and_time(user: npt.NDArray[np.int32], time: Ints) -> Ints:
-    """int64 (events,): the stable order by user, then time.
+def argsort_by_user_and_time(
+    user: npt.NDArray[np.int32], time: Ints, nanosecond: npt.NDArray[np.int32] | None = None
+) -> Ints:
+    """int64 (events,): the stable order by user, then time, then the nanosecond within the second.
 
     >>> argsort_by_user_and_time(np.array([1, 0, 1, 1], np.int32), np.array([5, 9, 5, 4])).tolist()
     [1, 3, 0, 2]
     """
+    if nanosecond is not None and nanosecond.any():
+        # Times are counted in their own unit, such as milliseconds: few bits are left for it.
+        unit = int(np.gcd(np.gcd.reduce(nanosecond), 10**9))
+        per_second = 10**9 // unit
+        if int(time.max()) - int(time.min()) >= (1 << 62) // per_second:
+            return np.lexsort((nanosecond, time, user))
+        time = (time - time.min()) * per_second + nanosecond // unit
     low, first = int(user.min()), int(time.min())
     time_bits = (int(time.max()) - first).bit_length()
     if (int(user.max()) - low).bit_length() + time_bits > 63:

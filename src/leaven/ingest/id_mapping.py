@@ -39,6 +39,8 @@ SELECT coalesce(events.user_code, 0) AS user_index, coalesce(events.item_code, 0
     events.line AS line{more}
 FROM {lines} AS events"""
 _BATCH = 1 << 18
+_WHOLE_TYPES = {"kind": "SMALLINT", "nanosecond": "INTEGER", "part": "TINYINT"}
+"""Further columns of whole numbers; the others are DOUBLE, with NaN where they are missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +132,7 @@ def _hash_users(users: Any) -> npt.NDArray[np.uint64]:
 
 def _collect_names(events: Events, users: Any, row_ids: npt.NDArray[np.uint64], kinds: Sequence[str]) -> LogNames:
     """The names that the histories keep, for output."""
-    has_clock = False if events.facts.get("format") == "sequences" else None
+    has_clock = events.facts.get("has_clock")
     return LogNames(row_ids, users, kinds, dict(events.facts.get("columns", {})), has_clock=has_clock)
 
 
@@ -148,7 +150,12 @@ def _list_kinds(events: Events) -> list[str]:
 def _fetch_columns(events: Events, users: int, kinds: list[str]) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
     """The starts and the sorted columns of the users' events."""
     carried = [word for word in OPTIONAL_COLUMNS if word in events.columns]
-    more = "".join(f", coalesce(events.{word}, CAST('NaN' AS DOUBLE)) AS {word}" for word in carried if word != "kind")
+    more = "".join(
+        f", coalesce(events.{word}, CAST('NaN' AS DOUBLE)) AS {word}" for word in carried if word not in _WHOLE_TYPES
+    )
+    for word, kind in _WHOLE_TYPES.items():
+        if word in carried and word != "kind":
+            more += f", CAST(coalesce(events.{word}, 0) AS {kind}) AS {word}"
     if "kind" in carried:
         # Kinds are few: a CASE is faster than a join, and reads the same in Spark.
         whens = " ".join(f"WHEN {quote_literal(name)} THEN {code}" for code, name in enumerate(kinds))

@@ -1,28 +1,40 @@
-"""Reads logs and tables of items into DuckDB: ids as text, times in seconds."""
+"""Reads logs and tables of items into DuckDB: ids as text, times in seconds and nanoseconds."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaven.datasets.events import Events
 from leaven.errors import DataError, suggest_name
-from leaven.ingest.column_inference import EVENT_COLUMN_NAMES, ITEM_COLUMN_NAMES, infer_columns_by_value, match_columns
-from leaven.ingest.databases import find_column, is_database, load_database, load_frame, mask_password
-from leaven.ingest.files import RawTable, list_files, load_parquet, load_text
-from leaven.ingest.source_config import NUMBER_COLUMNS, REQUIRED_COLUMNS, CatalogSource, LogSource
-from leaven.ingest.timestamps import TimestampParser
-from leaven.sql import quote_identifier
+from leaven.ingest.column_inference import infer_columns_by_value
+from leaven.ingest.column_sql import ColumnSql
+from leaven.ingest.databases import find_column, is_database, load_arrow, load_database, load_frame, mask_password
+from leaven.ingest.files import RawTable, find_form, list_files, load_text
+from leaven.ingest.known_columns import EVENT_COLUMN_NAMES, ITEM_COLUMN_NAMES, match_columns
+from leaven.ingest.other_formats import load_json, load_parquet, read_arrow_file, read_workbook
+from leaven.ingest.source_config import (
+    AUTOMATIC,
+    NUMBER_COLUMNS,
+    REQUIRED_COLUMNS,
+    CatalogSource,
+    LogSource,
+    ReadingOptions,
+)
+from leaven.ingest.time_formats import infer_time_unit, is_plausible
+from leaven.sql import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
     import duckdb
 
-_FLOAT_ID = r"^-?[0-9]+\.0+$"
-_WHOLE_ID = r"^-?[0-9]+$"
-_FLOAT_NOTE = "numbers with .0, read as whole numbers"
+PART_COLUMN = "part"
+"""0, 1, 2: training, validation and test events of logs whose parts are given."""
+_LIST = r"^\s*\[.*\]\s*$"
 
 
 def open_database(memory: str = "2GB", threads: int | None = None) -> duckdb.DuckDBPyConnection:
@@ -48,8 +60,9 @@ def read_events(
     columns: Mapping[str, str] | None = None,
     items: CatalogSource | None = None,
     connection: duckdb.DuckDBPyConnection | None = None,
+    options: ReadingOptions = AUTOMATIC,
 ) -> Events:
-    """The events of a log: every line, nothing dropped.
+    """The events of a log: every line, unless the options leave some out, which the facts count.
 
     source is a `LogSource`, or a value of its field `interactions`. `items` is read into table `items`.
 
@@ -60,15 +73,18 @@ def read_events(
 
     Raises DataError with file, line or column for anything that cannot be read.
     """
-    config = source if isinstance(source, LogSource) else LogSource(source, columns or {})
+    config = source if isinstance(source, LogSource) else LogSource(source, columns or {}, options)
     database = connection or open_database()
     with tempfile.TemporaryDirectory(prefix="leaven-") as folder:
-        raw = load_source(database, "leaven_raw", config.interactions, config, Path(folder))
-        facts = _create_events_table(database, raw, config)
+        facts = _create_events_table(database, config, Path(folder))
+        if config.options.valid or config.options.test:
+            facts |= _append_given_parts(database, config, Path(folder))
         if items is not None:
             facts["items"] = create_items_table(database, items, Path(folder))
     names = tuple(str(row[0]) for row in database.execute("DESCRIBE events").fetchall())
-    return Events(database, "events", names, None if items is None else "items", facts, item_source=items)
+    table = None if items is None else "items"
+    has_clock = bool(facts["has_clock"])
+    return Events(database, "events", names, table, facts, item_source=items, has_clock=has_clock)
 
 
 def describe_source(source: Any) -> str:
@@ -79,182 +95,291 @@ def describe_source(source: Any) -> str:
 
 
 def load_source(
-    database: duckdb.DuckDBPyConnection, table: str, source: Any, config: LogSource | CatalogSource, folder: Path
+    database: duckdb.DuckDBPyConnection, table: str, config: LogSource | CatalogSource, folder: Path
 ) -> RawTable:
-    """The columns of a source as it names them: a database, a frame, Parquet or text files."""
+    """The columns of a source as it names them: a database, a frame, Parquet, JSON, Feather, Excel or text files."""
+    source = config.interactions if isinstance(config, LogSource) else config.items
     if is_database(source):
         return load_database(database, table, source, config.table, config.query)
     if not isinstance(source, str | Path):
         return load_frame(database, table, source)
     names = list_files(str(source))
-    if all(_is_parquet(name) for name in names):
+    form = find_form(names[0])
+    if other := next((name for name in names[1:] if find_form(name) != form), None):
+        raise DataError(other, f"a {form} file, like {names[0]}", f"a {find_form(other)} file", "read them separately")
+    if form == "parquet":
         return load_parquet(database, table, names, folder)
-    return load_text(database, table, names, folder, config)
+    if form == "json":
+        return load_json(database, table, names, folder, config.options)
+    if form in ("arrow", "workbook"):
+        import pyarrow as pa
+
+        read = read_arrow_file if form == "arrow" else read_workbook
+        raw = load_arrow(database, table, pa.concat_tables([read(name, folder) for name in names]), names[0])
+        return replace(raw, format=form, facts={"files": len(names)})
+    options = config.options
+    if config.columns and options.layout is None:  # columns that are named are columns of a table
+        options = replace(options, layout="table")
+    return load_text(database, table, names, folder, options)
 
 
-def _is_parquet(name: str) -> bool:
-    if name.lower().endswith((".parquet", ".pq")):
-        return True
-    path = Path(name.removeprefix("file://"))
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        return stream.read(4) == b"PAR1"
+@dataclass(frozen=True)
+class _Columns:
+    """columns: our name -> the file's column; has_time: whether one of them holds times; notes: on guesses."""
+
+    columns: dict[str, str]
+    has_time: bool
+    notes: tuple[str, ...] = ()
 
 
-def _resolve_columns(raw: RawTable, name: str, given: Mapping[str, str]) -> dict[str, str]:
-    """our name -> the file's column: those given, or inferred ones where none are given.
+def _resolve_columns(raw: RawTable, name: str, given: Mapping[str, str]) -> _Columns:
+    """The given columns, or inferred ones where none are given.
 
-    Raises DataError where user, item or time is missing.
+    Raises DataError where user or item is missing, or where a column that is not named looks like times.
     """
     if raw.format == "sequences":
-        return {word: word for word in REQUIRED_COLUMNS}
+        return _Columns({word: word for word in REQUIRED_COLUMNS}, True)
     if "line" in given:
         raise DataError(f"{name}, columns", "another name than 'line'", "'line'", "it is the line number in the file")
-    columns = dict(given)
+    columns, notes = dict(given), []
     if not columns:
-        unnamed = raw.text_format is not None and not raw.text_format.header
-        known = (
-            infer_columns_by_value(raw.text_format)
-            if raw.text_format is not None and unnamed
-            else match_columns(raw.names, EVENT_COLUMN_NAMES)
-        )
-        columns = {
-            word: column for word, column in known.items() if word in (*REQUIRED_COLUMNS, "kind", *NUMBER_COLUMNS)
-        }
-    for word in REQUIRED_COLUMNS:
+        columns = infer_event_columns(raw)
+        if raw.text_format is not None and not raw.text_format.header:
+            shown = ", ".join(f"{word} = column {column}" for word, column in columns.items())
+            notes.append(f"guessed, no header: {shown}")
+    for word in ("user", "item"):
         if word not in columns:
             hint = f"name it in columns; the file has: {', '.join(raw.names)}"
             raise DataError(f"{name}, columns", f"a column for {word!r}", "none", hint)
-    return columns
+    if "time" not in columns:
+        _refuse_unnamed_times(raw, name, columns)
+        notes.append("no column of times: the order of the lines is the order of the events")
+    return _Columns(columns, "time" in columns, tuple(notes))
 
 
-class _ColumnSql:
-    """SQL that converts the columns of one raw table. `notes` collects what was assumed, for the facts."""
-
-    def __init__(
-        self,
-        database: duckdb.DuckDBPyConnection,
-        raw: RawTable,
-        name: str,
-        columns: Mapping[str, str],
-        time_format: str | None,
-    ) -> None:
-        self.database, self.raw, self.name = database, raw, name
-        self.columns, self.time_format = dict(columns), time_format
-        described = database.execute(f"DESCRIBE {raw.table}").fetchall()
-        self.types = {str(row[0]): str(row[1]) for row in described}
-        self.notes: dict[str, str] = {}
-
-    def find(self, word: str) -> str:
-        """The quoted column of one of our names. Raises DataError where the file lacks it."""
-        return find_column(self.raw, self.name, self.columns, word)
-
-    def convert_time(self, word: str) -> str:
-        """BIGINT seconds since 1970 (UTC)."""
-        column = self.find(word)
-        times = TimestampParser(self.database, self.raw.table, column, self.name, self.raw.describe_line)
-        rule = times.find_rule(self._type_of(word), self.time_format)
-        self.notes["time"] = rule.description
-        return rule.sql
-
-    def convert_id(self, word: str) -> str:
-        """Text. Whole numbers that passed through a float ("17850.0") lose the ".0" where all ids have it."""
-        column, kind = self.find(word), self._type_of(word)
-        if kind in ("DOUBLE", "FLOAT"):
-            fraction = f"isfinite({column}) AND {column} <> floor({column})"
-            self._refuse(word, fraction, "ids that are text or whole numbers")
-            self.notes[f"{word}_ids"] = _FLOAT_NOTE
-            return f"CASE WHEN isfinite({column}) THEN CAST(CAST({column} AS HUGEINT) AS VARCHAR) END"
-        if kind != "VARCHAR":
-            return f"CAST({column} AS VARCHAR)"
-        # Few ids have blanks, and a search for one is cheaper than trimming.
-        blank = f"{column} = '' OR contains({column}, ' ')"
-        text = f"CASE WHEN {blank} THEN nullif(trim({column}), '') ELSE {column} END"
-        if not self._are_float_ids(word, text):
-            return text
-        self.notes[f"{word}_ids"] = _FLOAT_NOTE
-        return f"regexp_replace({text}, '\\.0+$', '')"
-
-    def _are_float_ids(self, word: str, text: str) -> bool:
-        """Whether all ids end in ".0". Raises DataError where some whole numbers have it and others do not."""
-        floats = f"regexp_full_match({text}, '{_FLOAT_ID}')"
-        # Ids with letters, the usual case, need no scan of all lines.
-        head = f"SELECT {text} AS id FROM {self.raw.table} WHERE {text} IS NOT NULL LIMIT 1000"
-        numeric = _scalar(self.database, f"SELECT count(*) FROM ({head}) WHERE TRY_CAST(id AS DOUBLE) IS NOT NULL")
-        if not numeric or not self._find_line(f"{floats} LIMIT 1", "line"):
-            return False
-        if whole := self._find_line(f"regexp_full_match({text}, '{_WHOLE_ID}')", "min(line)"):
-            first = self._find_line(floats, "min(line)")
-            pair = [self._find_line(f"line = {line}", text) for line in (first, whole)]
-            got = f"{pair[0]!r} in {self.raw.describe_line(first)} and {pair[1]!r} in {self.raw.describe_line(whole)}"
-            raise DataError(self._where(word), "ids written in one way", got, "write all with .0 or all without")
-        return not self._find_line(f"{text} IS NOT NULL AND NOT {floats} LIMIT 1", "line")
-
-    def convert_number(self, word: str) -> str:
-        """DOUBLE."""
-        column = self.find(word)
-        if self._type_of(word) != "VARCHAR":
-            return f"CAST({column} AS DOUBLE)"
-        text = f"nullif(trim({column}), '')"
-        self._refuse(word, f"{text} IS NOT NULL AND TRY_CAST({text} AS DOUBLE) IS NULL", "a number with a point")
-        return f"CAST({text} AS DOUBLE)"
-
-    def _type_of(self, word: str) -> str:
-        column = self.columns[word]
-        return self.types[column if column in self.types else column.split(":")[0]]
-
-    def _where(self, word: str) -> str:
-        return f"{self.name}, column {self.columns[word]!r}"
-
-    def _find_line(self, condition: str, cell: str) -> Any:
-        return _scalar(self.database, f"SELECT {cell} FROM {self.raw.table} WHERE {condition}")
-
-    def _refuse(self, word: str, condition: str, wanted: str) -> None:
-        cells = f"line, CAST({self.find(word)} AS VARCHAR)"
-        sql = f"SELECT {cells} FROM {self.raw.table} WHERE {condition} ORDER BY line LIMIT 1"
-        if bad := self.database.execute(sql).fetchall():
-            fix = "correct it, leave it empty where it is missing, or name another column"
-            where = f"{self._where(word)}, {self.raw.describe_line(int(bad[0][0]))}"
-            raise DataError(where, wanted, repr(bad[0][1]), fix)
+def infer_event_columns(raw: RawTable) -> dict[str, str]:
+    """The columns of a log that are read without being named."""
+    if raw.text_format is not None and not raw.text_format.header:
+        known = infer_columns_by_value(raw.text_format)
+    else:
+        known = match_columns(raw.names, EVENT_COLUMN_NAMES)
+    return {word: column for word, column in known.items() if word in (*REQUIRED_COLUMNS, "kind", *NUMBER_COLUMNS)}
 
 
-def _create_events_table(database: duckdb.DuckDBPyConnection, raw: RawTable, config: LogSource) -> dict[str, Any]:
-    """Creates table `events` from the raw lines; returns the facts. Local Parquet files become a view."""
+def _refuse_unnamed_times(raw: RawTable, name: str, columns: Mapping[str, str]) -> None:
+    """Raises DataError where another column of a text file holds times: it has to be named."""
+    if raw.text_format is None:
+        return
+    for index, column in enumerate(raw.names):
+        cells = [row[index].strip() for row in raw.text_format.rows[:100] if len(row) > index and row[index].strip()]
+        if column not in columns.values() and infer_time_unit(cells):
+            fix = f"name it: time = {column!r}; or leave it out of the file where the order of the lines counts"
+            raise DataError(f"{name}, columns", "a column for 'time'", f"none named, but {column!r} looks like it", fix)
+
+
+def _create_events_table(database: duckdb.DuckDBPyConnection, config: LogSource, folder: Path) -> dict[str, Any]:
+    """Creates table `events`; returns the facts.
+
+    Raises DataError for whatever the database cannot convert.
+    """
+    import duckdb
+
     name = describe_source(config.interactions)
-    columns = _resolve_columns(raw, name, config.columns)
-    sql = _ColumnSql(database, raw, name, columns, config.time_format)
-    found = {word: sql.find(word) for word in columns}
-    cells = ["line"]
-    for word, column in found.items():
+    try:
+        raw = load_source(database, "leaven_raw", config, folder)
+        return _convert_events(database, raw, config, name)
+    except duckdb.Error as error:
+        fix = "name the columns, or give the options of reading: separator, quote, encoding, time_format"
+        raise DataError(name, "a log that can be read", " ".join(str(error).split())[:300], fix) from error
+
+
+def _convert_events(database: duckdb.DuckDBPyConnection, raw: RawTable, config: LogSource, name: str) -> dict[str, Any]:
+    """Creates table `events` from the raw lines. Local Parquet files become a view."""
+    options = config.options
+    resolved = _resolve_columns(raw, name, config.columns)
+    columns, notes = resolved.columns, [*raw.facts.get("notes", ()), *resolved.notes]
+    raw, is_list = _explode_lists(database, raw, name, columns)
+    sql = ColumnSql(database, raw, name, columns, options)
+    for word in columns:
+        sql.find(word)
+    cells, has_clock = ["line"], resolved.has_time and raw.format != "sequences"
+    for word in [*columns, *(() if resolved.has_time else ("time",))]:
         if word == "time":
-            cell = column if raw.format == "sequences" else sql.convert_time(word)
+            if raw.format == "sequences":
+                cells.append(f"{sql.find(word)} AS time")
+            elif not resolved.has_time:
+                user = sql.convert_id("user")
+                cells.append(f"row_number() OVER (PARTITION BY {user} ORDER BY line) - 1 AS time")
+            else:
+                rule = sql.convert_time(word)
+                has_clock = rule.has_clock
+                cells.append(f"{rule.seconds} AS time")
+                cells += [f"{rule.nanosecond} AS nanosecond"] if rule.nanosecond else []
+            continue
+        if word in NUMBER_COLUMNS and word not in config.columns:
+            try:
+                cell = sql.convert_number(word)
+            except DataError as error:
+                if sql.measure_numbers(word) >= 0.5:
+                    raise
+                notes.append(f"column {columns[word]!r} is left out: it is no {word} ({error.got})")
+                continue
         elif word in ("user", "item"):
             cell = sql.convert_id(word)
-        elif word in NUMBER_COLUMNS:
-            cell = sql.convert_number(word)
         else:
-            cell = f"nullif(CAST({column} AS VARCHAR), '')"
+            cell = sql.convert_number(word) if word in NUMBER_COLUMNS else sql.convert_text(word)
         cells.append(f"{cell} AS {quote_identifier(word)}")
-    kind = _relation_kind(database, raw.table)
+    kind = "TABLE" if is_list else _relation_kind(database, raw.table)
     _drop_relation(database, "events")
-    database.execute(f"CREATE TEMP {kind} events AS SELECT {', '.join(cells)} FROM {raw.table}")
+    where, filtered = _build_filters(database, raw, sql, name)
+    database.execute(f"CREATE TEMP {kind} events AS SELECT {', '.join(cells)} FROM {raw.table}{where}")
     if kind == "TABLE":
         _drop_relation(database, raw.table)
-    facts: dict[str, Any] = {"source": name, "format": raw.format, "columns": columns, **raw.facts, **sql.notes}
-    facts["lines"] = _scalar(database, "SELECT count(*) FROM events")
+    found = {key: value for key, value in raw.facts.items() if key != "notes"}
+    facts: dict[str, Any] = {"source": name, "format": raw.format, "columns": columns, **found, **sql.notes, **filtered}
+    count, first, last = database.execute("SELECT count(*), min(time), max(time) FROM events").fetchall()[0]
+    facts |= {"lines": count, "has_clock": has_clock}
+    if not has_clock:
+        facts.setdefault("time", "positions in the user's lines, from 0: no clock")
+    elif warning := _describe_implausible(first, last):
+        notes.append(warning)
+    if notes:
+        facts["notes"] = notes
     if not facts["lines"]:
         raise DataError(name, "at least one event", "a header and no lines", "check how the file was written")
     return facts
 
 
+def _describe_implausible(first: int | None, last: int | None) -> str:
+    """A warning where the first or the last day is before 1990 or after next year; "" where both are plausible."""
+    if first is None or last is None or (is_plausible(first) and is_plausible(last)):
+        return ""
+    try:
+        days = [datetime.fromtimestamp(one, UTC).date().isoformat() for one in (first, last)]
+    except (ValueError, OverflowError, OSError):
+        days = [str(first), str(last)]
+    return f"implausible times: from {days[0]} to {days[1]}; check time_format"
+
+
+def _build_filters(
+    database: duckdb.DuckDBPyConnection, raw: RawTable, sql: ColumnSql, name: str
+) -> tuple[str, dict[str, Any]]:
+    """The WHERE of the lines that become events, and how many do not, by reason.
+
+    Raises DataError for a filter without its column, and for a kind that the log does not have.
+    """
+    options, conditions, facts = sql.options, dict[str, str](), dict[str, Any]()
+    for word, unread in sql.unread.items():
+        conditions[f"unreadable {word}"] = f"({unread})"
+    for field, word, wanted in (
+        ("min_rating", "value", options.min_rating),
+        ("keep_kinds", "kind", options.keep_kinds),
+    ):
+        if wanted in (None, ()):
+            continue
+        if word not in sql.columns:
+            fix = f"name it in columns: {word}, one of {', '.join(raw.names)}"
+            raise DataError(f"{name}, {field}", f"a column for {word!r}", "none", fix)
+        if field == "min_rating":
+            conditions["below min_rating"] = f"coalesce({sql.convert_number(word)} < {options.min_rating}, true)"
+            continue
+        cell = sql.convert_text(word)
+        held = {str(row[0]) for row in database.execute(f"SELECT DISTINCT {cell} FROM {raw.table}").fetchall()}
+        for kind in options.keep_kinds:
+            if kind not in held:
+                raise DataError(
+                    f"{name}, keep_kinds", "kinds of the log", repr(kind), suggest_name(kind, sorted(held)[:50])
+                )
+        listed = ", ".join(map(quote_literal, options.keep_kinds))
+        conditions["not in keep_kinds"] = f"coalesce({cell} NOT IN ({listed}), true)"
+    if not conditions:
+        return "", {}
+    counts = ", ".join(f"count(*) FILTER (WHERE coalesce({one}, false))" for one in conditions.values())
+    row = database.execute(f"SELECT {counts} FROM {raw.table}").fetchall()[0]
+    facts["left_out"] = {reason: int(count) for reason, count in zip(conditions, row, strict=True) if count}
+    return f" WHERE NOT ({' OR '.join(f'coalesce({one}, false)' for one in conditions.values())})", facts
+
+
+def _explode_lists(
+    database: duckdb.DuckDBPyConnection, raw: RawTable, name: str, columns: Mapping[str, str]
+) -> tuple[RawTable, bool]:
+    """The raw table with one line per event where the items, and perhaps the times, are lists; whether they were."""
+    kinds = {str(row[0]): str(row[1]) for row in database.execute(f"DESCRIBE {raw.table}").fetchall()}
+    if raw.format == "sequences":
+        return raw, False
+    parts = {}
+    for word, column in columns.items():
+        cell = find_column(raw, name, dict(columns), word)
+        kind = kinds.get(column, kinds.get(column.split(":")[0], ""))
+        if kind.endswith("[]"):
+            parts[word] = cell
+        elif kind == "VARCHAR" and word in ("item", "time", *NUMBER_COLUMNS) and _are_lists(database, raw, cell):
+            bare = f"trim(regexp_replace({cell}, '[\\[\\]\"'']', '', 'g'))"
+            parts[word] = f"list_filter(string_split_regex({bare}, '\\s*,\\s*|\\s+'), lambda one: one <> '')"
+    if "user" in parts or "item" not in parts:
+        return raw, False
+    lengths = " OR ".join(f"len({cell}) <> len({parts['item']})" for cell in parts.values())
+    bad = database.execute(f"SELECT line FROM {raw.table} WHERE {lengths} ORDER BY line LIMIT 1").fetchall()
+    if bad:
+        where = f"{name}, {raw.describe_line(int(bad[0][0]))}"
+        raise DataError(
+            where, "lists of one length", "lists of different lengths", "leave the other list out of columns"
+        )
+    others = {word: column for word, column in columns.items() if word not in parts}
+    cells = [find_column(raw, name, dict(columns), word) for word in others]
+    lists = [f"unnest({cell}) AS {find_column(raw, name, dict(columns), word)}" for word, cell in parts.items()]
+    place = f"unnest(range(len({parts['item']}))) AS leaven_place"
+    inner = f"SELECT line AS leaven_row, {place}, {', '.join([*dict.fromkeys(cells), *lists])} FROM {raw.table}"
+    sql = "SELECT row_number() OVER (ORDER BY leaven_row, leaven_place) AS line, * EXCLUDE (leaven_row, leaven_place)"
+    database.execute(f"CREATE OR REPLACE TEMP TABLE leaven_exploded AS {sql} FROM ({inner})")
+    _drop_relation(database, raw.table)
+    facts = {**raw.facts, "lists": f"one event for each entry of {', '.join(columns[word] for word in parts)}"}
+    return replace(raw, table="leaven_exploded", lines_before=None, facts=facts), True
+
+
+def _are_lists(database: duckdb.DuckDBPyConnection, raw: RawTable, cell: str) -> bool:
+    """Whether all of the first cells of a column are lists in brackets."""
+    head = f"SELECT {cell} AS cell FROM {raw.table} WHERE {cell} IS NOT NULL AND trim({cell}) <> '' LIMIT 1000"
+    sql = f"SELECT count(*), count(*) FILTER (WHERE regexp_full_match(cell, '{_LIST}')) FROM ({head})"
+    cells, lists = database.execute(sql).fetchall()[0]
+    return bool(cells and cells == lists)
+
+
+def _append_given_parts(database: duckdb.DuckDBPyConnection, config: LogSource, folder: Path) -> dict[str, Any]:
+    """Adds the given validation and test events to table `events`, with a column `part`; returns the facts."""
+    options = config.options
+    paths = {1: options.valid, 2: options.test}
+    plain = replace(options, valid=None, test=None)
+    counts, clocks = {}, set()
+    for part in (0, 1, 2):
+        if part:
+            if not paths[part]:
+                continue
+            facts = _create_events_table(database, LogSource(paths[part], config.columns, plain), folder)
+            counts[("train", "valid", "test")[part]] = facts["lines"]
+            clocks.add(facts["has_clock"])
+        database.execute(f"CREATE OR REPLACE TEMP TABLE leaven_part_{part} AS SELECT * FROM events")
+    _drop_relation(database, "events")
+    given = [0, *(part for part, path in paths.items() if path)]
+    start, selects = 0, []
+    for part in given:
+        cells = f"* REPLACE (line + {start} AS line), CAST({part} AS TINYINT) AS {PART_COLUMN}"
+        selects.append(f"SELECT {cells} FROM leaven_part_{part}")
+        start += int(_scalar(database, f"SELECT coalesce(max(line), 0) FROM leaven_part_{part}"))
+    database.execute(f"CREATE TEMP TABLE events AS {' UNION ALL BY NAME '.join(selects)}")
+    for part in given:
+        _drop_relation(database, f"leaven_part_{part}")
+    return {"lines": _scalar(database, "SELECT count(*) FROM events"), "given_parts": counts}
+
+
 def create_items_table(database: duckdb.DuckDBPyConnection, config: CatalogSource, folder: Path) -> dict[str, Any]:
     """Creates table `items`; returns the facts. The item comes first, then the other named columns, then the texts.
 
-    Raises DataError for a column that the file lacks, or an item without id or twice.
+    Lines that repeat an item word for word are dropped and counted. Raises DataError for a column that the file lacks,
+    or an item on two different lines.
     """
     name = describe_source(config.items)
-    raw = load_source(database, "leaven_raw_items", config.items, config, folder)
+    raw = load_source(database, "leaven_raw_items", config, folder)
     columns = dict(config.columns)
     for word in columns:
         if word not in ITEM_COLUMN_NAMES or word == "text":
@@ -262,22 +387,42 @@ def create_items_table(database: duckdb.DuckDBPyConnection, config: CatalogSourc
             raise DataError(f"{name}, columns", "a known name of an item column", repr(word), known)
     if "item" not in columns:
         raise DataError(f"{name}, columns", "a column for 'item'", "none", f"name one of {', '.join(raw.names)}")
-    sql = _ColumnSql(database, raw, name, columns, config.time_format)
-    convert = {"item": sql.convert_id, "price": sql.convert_number, "born": sql.convert_time}
+    sql = ColumnSql(database, raw, name, columns, config.options)
     cells = []
     for word in ("item", *(word for word in columns if word != "item")):
-        cell = convert[word](word) if word in convert else _trim_column(sql.find(word))
+        if word == "item":
+            cell = sql.convert_id(word)
+        elif word == "born":
+            cell = sql.convert_time(word).seconds
+        else:
+            cell = sql.convert_number(word) if word == "price" else _trim_column(sql.find(word))
         cells.append(f"{cell} AS {word}")
     for text in config.text:
         column = find_column(raw, name, {"text": text}, "text")
         cells.append(f"{_trim_column(column)} AS {column}")
     database.execute(f"CREATE OR REPLACE TEMP TABLE items AS SELECT {', '.join(cells)} FROM {raw.table} ORDER BY line")
     _drop_relation(database, raw.table)
-    doubled = "SELECT item FROM items WHERE item IS NOT NULL GROUP BY item HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
-    twice = _scalar(database, doubled)
+    repeated = _drop_repeated_items(database, name)
+    facts = {"source": name, "lines": _scalar(database, "SELECT count(*) FROM items"), **raw.facts, **sql.notes}
+    return facts | ({"repeated_lines": repeated} if repeated else {})
+
+
+def _drop_repeated_items(database: duckdb.DuckDBPyConnection, name: str) -> int:
+    """Drops lines of table `items` that equal another one; returns their number.
+
+    Raises DataError for an item on lines that differ.
+    """
+    doubled = "SELECT item FROM items WHERE item IS NOT NULL GROUP BY item HAVING count(*) > 1"
+    if _scalar(database, f"{doubled} LIMIT 1") is None:
+        return 0
+    before = _scalar(database, "SELECT count(*) FROM items")
+    names = ", ".join(quote_identifier(str(row[0])) for row in database.execute("DESCRIBE items").fetchall())
+    firsts = f"SELECT min(rowid) FROM items WHERE item IS NOT NULL GROUP BY {names}"
+    database.execute(f"DELETE FROM items WHERE item IS NOT NULL AND rowid NOT IN ({firsts})")
+    twice = _scalar(database, f"{doubled} ORDER BY 1 LIMIT 1")
     if twice is not None:
-        raise DataError(name, "each item once", f"{twice!r} more than once", "keep one line per item")
-    return {"source": name, "lines": _scalar(database, "SELECT count(*) FROM items"), **raw.facts, **sql.notes}
+        raise DataError(name, "each item once", f"{twice!r} on lines that differ", "keep one line per item")
+    return int(before - _scalar(database, "SELECT count(*) FROM items"))
 
 
 def _trim_column(column: str) -> str:

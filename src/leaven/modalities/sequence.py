@@ -79,9 +79,10 @@ def _owns_source(source: Any) -> bool:
 
 def _has_log_columns(source: Any) -> bool:
     """Return whether a source has columns for user, item and time, by its schema or first lines."""
-    from leaven.ingest.column_inference import EVENT_COLUMN_NAMES, infer_format, match_columns
+    from leaven.ingest.column_inference import infer_format
     from leaven.ingest.databases import is_database
     from leaven.ingest.files import list_files
+    from leaven.ingest.known_columns import EVENT_COLUMN_NAMES, match_columns
 
     if isinstance(source, LogSource) or is_database(source):
         return True

@@ -161,23 +161,13 @@ def _load_arrow(source: Any, role: str) -> Any:
 
 
 def _load_file(name: str, role: str) -> Any:
-    """Return the Arrow table of a CSV or Parquet file. Raises DataError if it cannot be read."""
-    import duckdb
+    """Return the Arrow table of a file, by the reader of logs. Raises DataError if it cannot be read."""
+    from leaven.ingest.table_reader import read_table as read_file
 
-    from leaven.ingest.reader import open_database
-
-    if not Path(name).exists():
-        raise DataError(f"{role} table {name}", "a file", "none", "check the path")
-    database = open_database()
-    parquet = name.lower().endswith((".parquet", ".pq"))
     try:
-        found = database.read_parquet(name) if parquet else database.read_csv(name, sample_size=-1)
-        return found.to_arrow_table()
-    except duckdb.Error as error:
-        first = str(error).splitlines()[0]
-        raise DataError(f"{role} table {name}", "a CSV or Parquet file", first, "check how it was written") from error
-    finally:
-        database.close()
+        return read_file(name, parse_numbers=True)
+    except DataError as error:
+        raise DataError(f"{role} table {error.where}", error.expected, error.got, error.fix) from error
 
 
 def _extract_column(values: Any) -> Column:

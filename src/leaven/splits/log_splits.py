@@ -117,7 +117,7 @@ class TimeSplit:
         }
         if int(histories.times.max()) < MIN_CLOCK_TIME:
             facts["clock"] = "none: times are positions in a line; use kind = 'leave_one_out'"
-        train = _build_train(histories, ~is_control & (known[0] > 0), known[0])
+        train = build_train(histories, ~is_control & (known[0] > 0), known[0])
         unseen = _take_first_where(histories, is_control & (known[0] > 0), known[0]) if is_control.any() else None
         parts = Split(train, control, valid, test, facts, unseen)
         fix = {
@@ -125,7 +125,7 @@ class TimeSplit:
             "valid": "raise valid_share, or set allow_repeats = true: no known user has a new item in that period",
             "test": "raise test_share, or set allow_repeats = true: no known user has a new item in that period",
         }
-        return _finish(parts, histories, {"valid": valid_facts, "test": test_facts, "control": control_facts}, fix)
+        return finish_split(parts, histories, {"valid": valid_facts, "test": test_facts, "control": control_facts}, fix)
 
 
 @dataclass(frozen=True)
@@ -160,13 +160,13 @@ class LeaveOneOut:
         test, test_facts = cutter.cut(~is_control & long, kept + 1, histories.lengths)
         control, control_facts = cutter.cut_control(is_control & long, kept - 1, kept)
         facts = {"kind": "leave_one_out", "users_too_short": int((~long & ~is_control).sum())}
-        train = _build_train(histories, ~is_control & (kept > 0), kept)
+        train = build_train(histories, ~is_control & (kept > 0), kept)
         unseen = _take_first_where(histories, is_control & (kept > 0), kept) if is_control.any() else None
         parts = Split(train, control, valid, test, facts, unseen)
         need = "it needs users with 3 or more events whose last items are new to them; or set "
         need += "allow_repeats = true, or kind = 'time'"
         fix = {"train": "lower control_share", "valid": need, "test": need}
-        return _finish(parts, histories, {"valid": valid_facts, "test": test_facts, "control": control_facts}, fix)
+        return finish_split(parts, histories, {"valid": valid_facts, "test": test_facts, "control": control_facts}, fix)
 
 
 KINDS: dict[str, Callable[[], TimeSplit | LeaveOneOut]] = {"time": TimeSplit, "leave_one_out": LeaveOneOut}
@@ -245,7 +245,7 @@ def _take_first_where(histories: Histories, mask: Mask, lengths: Ints) -> Histor
     return _take_first(histories, rows, lengths[rows])
 
 
-def _build_train(histories: Histories, mask: Mask, lengths: Ints) -> Histories:
+def build_train(histories: Histories, mask: Mask, lengths: Ints) -> Histories:
     """The training part; items without a release time in the catalog are released at their first training event."""
     train = _take_first_where(histories, mask, lengths)
     catalog = train.catalog
@@ -338,7 +338,7 @@ def _is_among(codes: Ints, others: Ints) -> Mask:
     return np.asarray(known[np.searchsorted(known, codes)] == codes, bool)
 
 
-def _finish(parts: Split, histories: Histories, left_out: dict[str, dict[str, int]], fix: dict[str, str]) -> Split:
+def finish_split(parts: Split, histories: Histories, left_out: dict[str, dict[str, int]], fix: dict[str, str]) -> Split:
     """The split with its facts and one catalog for all parts. Raises DataError where a part is empty."""
     for name in ("train", "test", "valid"):
         if not len(getattr(parts, name)):
@@ -376,6 +376,13 @@ def _count_unseen(train: Histories, test: HeldOut) -> dict[str, object]:
         "targets_of_unseen_items": int(unseen.sum()),
         "items_in_train": int(trained.sum()),
     }
+
+
+def require_clock(kind: Any, has_clock: bool) -> None:
+    """Raises DataError for a split by time of a log whose times are places in an order."""
+    if not has_clock and (kind == "time" or isinstance(kind, TimeSplit)):
+        fix = "set kind = 'leave_one_out' in [split]; in Python: split(log, 'leave_one_out')"
+        raise DataError("split", "a log with a clock", "one whose times are places in an order", fix)
 
 
 def compute_leak_share(histories: Histories) -> float | None:

@@ -12,7 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from leaven.errors import DataError, SpecError
-from leaven.ingest import CatalogSource, LogSource, build_histories, infer_format, read_catalog, read_events
+from leaven.ingest import (
+    CatalogSource,
+    LogSource,
+    ReadingOptions,
+    build_histories,
+    infer_format,
+    read_catalog,
+    read_events,
+)
 
 ROWS = [("u2", "café", 1318896000), ("u1", "b,1", 1318896002), ("u2", "a", 1318896000)]
 COLUMNS = {"user": "user_id", "item": "item_id", "time": "timestamp"}
@@ -56,7 +64,10 @@ def test_columns_of_a_file_without_header_are_inferred_from_values(tmp_path: Pat
     path = tmp_path / "log.csv"
     path.write_text("u1,i1,1318896000\nu2,i2,1318896001\n")
     assert rows(path) == [("u1", "i1", 1318896000), ("u2", "i2", 1318896001)]
-    assert rows(LogSource(path, {"user": "2", "item": "1", "time": "3"}, header=False))[0][:2] == ("i1", "u1")
+    assert rows(LogSource(path, {"user": "2", "item": "1", "time": "3"}, ReadingOptions(header=False)))[0][:2] == (
+        "i1",
+        "u1",
+    )
 
 
 def test_parquet_files_folders_and_globs_keep_their_order(tmp_path: Path) -> None:
@@ -162,7 +173,7 @@ def test_times_are_read_in_many_formats(tmp_path: Path, written: str, seconds: i
 def test_a_given_unit_is_not_inferred(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("user_id,item_id,timestamp\nu1,i1,5000\n")
-    assert rows(LogSource(path, COLUMNS, time_format="ms")) == [("u1", "i1", 5)]
+    assert rows(LogSource(path, COLUMNS, ReadingOptions(time_format="ms"))) == [("u1", "i1", 5)]
 
 
 def test_ids_that_passed_through_a_float_lose_the_point(tmp_path: Path) -> None:
