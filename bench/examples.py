@@ -46,7 +46,7 @@ def run_example(example: str, changes: list[str], folder: Path, names: Sequence[
     files = [f"{key}={(DATA / name).resolve()}" for key, name in WHERE[example].items()]
     spec = select_variants(load_spec(ROOT / "examples" / f"{example}.toml", [*files, *changes]), names)
     with show_progress() as on_progress:
-        return run(spec, folder, resume=True, engine=Local(), on_progress=on_progress).read_facts()
+        return run(spec, folder, resume=True, engine=Local(), on_progress=on_progress).read_facts().to_json()
 
 
 def select_variants(spec: Spec, names: Sequence[str]) -> Spec:
@@ -60,7 +60,7 @@ def format_variants(comparison: dict[str, Any]) -> list[str]:
     lines = [f"| variant | {metric} | lift | 95 % interval | p (Holm) | verdict |", "|---|---|---|---|---|---|"]
     lines.append(f"| {comparison['baseline']} | {comparison['means'][comparison['baseline']]:.4f} | | | | |")
     return lines + [
-        f"| {one['arm']} | {one['mean']:.4f} | {format_percent(one['lift'])} | {format_interval(one)} "
+        f"| {one['variant']} | {one['mean']:.4f} | {format_percent(one['lift'])} | {format_interval(one)} "
         f"| {one['p_holm']:.3f} | {one['verdict']} |"
         for one in comparison["effects"]
     ]
@@ -73,7 +73,7 @@ def format_segments(comparison: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|---|---|",
     ]
     return lines + [
-        f"| {one['by']}: {one['segment']} | {one['arm']} | {one['users']} | {one['baseline_mean']:.4f} "
+        f"| {one['by']}: {one['segment']} | {one['variant']} | {one['users']} | {one['baseline_mean']:.4f} "
         f"| {format_percent(one['lift'])} | {format_interval(one)} | {one['verdict']} |"
         for one in comparison["segments"]
     ]
@@ -81,7 +81,7 @@ def format_segments(comparison: dict[str, Any]) -> list[str]:
 
 def format_costs(facts: dict[str, Any]) -> list[str]:
     """Return number, steps and mean seconds of the trainings, and the peak memory."""
-    cost, fits = facts["cost"], facts["fits"]
+    cost, fits = facts["cost"], facts["trainings"]
     each = sum(fit["seconds"] for fit in fits) / len(fits)
     return [
         f"{len(fits)} trainings of {fits[0]['steps']} steps, {each:.0f} s each; peak memory {cost['peak_mb']:.0f} MB."

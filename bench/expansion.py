@@ -131,7 +131,7 @@ def count_synthetic_events(out: Path) -> int:
     """Return the number of events of all synthetic rows, from the metadata of the Parquet files."""
     import pyarrow.parquet as pq
 
-    files = [path for path in out.glob("arms/*/expanded/*.parquet") if not path.name.startswith("00-")]
+    files = [path for path in out.glob("variants/*/expanded/*.parquet") if not path.name.startswith("00-")]
     total = 0
     for path in files:
         group = pq.read_metadata(path).row_group

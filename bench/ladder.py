@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
         )
         predictions[name] = [fitted.predict(test) for fitted in fits]
         seconds[name] = (time.process_time() - start) / trainings
-    effects = {(one.arm, one.metric): one for one in compare_ctr(predictions, test, METRICS, "mlp", 7)}
+    effects = {(one.variant, one.metric): one for one in compare_ctr(predictions, test, METRICS, "mlp", 7)}
     print(f"| model | trainings | {' | '.join(METRICS)} | AUC − MLP's | log loss − MLP's | s per training |")
     print(f"|---|---|{'---|' * len(METRICS)}---|---|---|")
     for name in MODELS:

@@ -57,7 +57,7 @@ def run_search(file: str, options: argparse.Namespace) -> dict[str, Any]:
     folder = RUNS / f"{file}-{options.steps}{'-some' if options.variant else ''}"
     with show_progress() as on_progress:
         done = run(spec, folder, resume=True, engine=Local(), on_progress=on_progress, n_jobs=options.n_jobs)
-        return done.read_facts()
+        return done.read_facts().to_json()
 
 
 def describe_data(file: str) -> list[str]:
@@ -73,9 +73,9 @@ def describe_data(file: str) -> list[str]:
 def read_validation(facts: dict[str, Any]) -> dict[str, float]:
     """Return variant -> best NDCG@10 on validation users during training, mean over seeds."""
     best: dict[str, list[float]] = {}
-    for fit in facts["fits"]:
-        values = [point["valid_ndcg"] for point in fit["curve"] if "valid_ndcg" in point]
-        best.setdefault(fit["arm"], []).append(max(values))
+    for fit in facts["trainings"]:
+        values = [point["ndcg"] for point in fit["curve"] if point["ndcg"] is not None]
+        best.setdefault(fit["variant"], []).append(max(values))
     return {variant: float(np.mean(values)) for variant, values in best.items()}
 
 

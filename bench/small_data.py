@@ -73,7 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
         for one in comparison.effects:
             interval = f"{100 * one.low:+.1f} % to {100 * one.high:+.1f} %"
             print(
-                f"| | {one.arm} | {one.mean:.4f} | {100 * one.lift:+.1f} % | {interval} | {one.verdict} |", flush=True
+                f"| | {one.variant} | {one.mean:.4f} | {100 * one.lift:+.1f} % | {interval} | {one.verdict} |",
+                flush=True,
             )
 
 

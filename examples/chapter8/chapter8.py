@@ -190,13 +190,13 @@ def print_table(effects: list[CtrEffect], against: str) -> None:
     """Print one line per variant; ▲ better and ▼ worse than `against` if the 95 % interval over users excludes 0."""
     names = list(dict.fromkeys(effect.metric for effect in effects))
     print(f"\n   {'':11}" + "".join(f"{name:>11}" for name in names) + f"   (▲ ▼: against {against})")
-    for variant in dict.fromkeys(effect.arm for effect in effects):
-        own = {effect.metric: effect for effect in effects if effect.arm == variant}
+    for variant in dict.fromkeys(effect.variant for effect in effects):
+        own = {effect.metric: effect for effect in effects if effect.variant == variant}
         marks = {name: "▲" if one.better else "▼" if one.worse else " " for name, one in own.items()}
         print(f"   {variant:11}" + "".join(f"{own[name].value:>10.4f}{marks[name]}" for name in names))
-    aucs = [effect for effect in effects if effect.metric == "AUC" and effect.arm != against]
+    aucs = [effect for effect in effects if effect.metric == "AUC" and effect.variant != against]
     for one in aucs:
-        print(f"   {one.arm:11} AUC {one.difference:+.4f}, 95 % interval {one.low:+.4f} to {one.high:+.4f}")
+        print(f"   {one.variant:11} AUC {one.difference:+.4f}, 95 % interval {one.low:+.4f} to {one.high:+.4f}")
 
 
 if __name__ == "__main__":

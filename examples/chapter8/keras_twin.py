@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
 def list_files(run: Path, variant: str) -> list[Path]:
     """Return the row files of a variant: real rows first, then those of each step."""
     folder = "-".join(part for part in "".join(one if one.isalnum() else " " for one in variant).split())
-    files = sorted((run / "arms" / folder / "expanded").glob("*.parquet"))
+    files = sorted((run / "variants" / folder / "expanded").glob("*.parquet"))
     if not files:
         raise SystemExit(
             f"{run}: no rows of variant {variant!r}; available: {sorted(p.name for p in (run / 'arms').iterdir())}"

@@ -12,17 +12,17 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from leaven.errors import DataError
+from leaven.facts import FACTS_FILE, FORMAT, RunFacts, read_run_facts
 
-LOCK_FILE, SPEC_FILE, FACTS_FILE, REPORT_FILE, LOG_FILE, RECORDS_FILE, ERASURES_FILE = (
+LOCK_FILE, SPEC_FILE, REPORT_FILE, LOG_FILE, RECORDS_FILE, ERASURES_FILE = (
     "lock.json",
     "spec.toml",
-    "facts.json",
     "report.html",
     "log.jsonl",
     "records.parquet",
@@ -48,9 +48,14 @@ class RunFolder:
         """Folder of the split and the catalog."""
         return self.path / "data"
 
+    @property
+    def variants_folder(self) -> Path:
+        """Folder with one folder per variant."""
+        return self.path / "variants"
+
     def variant_folder(self, name: str) -> Path:
         """Folder of one variant."""
-        return self.path / "arms" / slugify(name)
+        return self.variants_folder / slugify(name)
 
     def training_folder(self, variant: str, seed: int) -> Path:
         """Folder of one training."""
@@ -62,26 +67,42 @@ class RunFolder:
         erasures: dict[str, bool] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         return erasures
 
-    def read_facts(self) -> dict[str, Any]:
+    def read_facts(self) -> RunFacts:
         """The facts of a finished run.
 
-        Raises DataError for an unfinished run.
+        Raises DataError for an unfinished run, and for one of an older leaven.
         """
-        return read_json(self.path / FACTS_FILE, "resume it with: leaven run SPEC --resume")
+        return read_run_facts(self.path)
 
     def is_stage_done(self, name: str, fingerprint: str) -> bool:
         """Whether a stage is finished for inputs with this fingerprint."""
-        record = self._read_record(name)
-        return bool(record.get("done")) and record.get("depends") == fingerprint
+        record = self.read_record(name)
+        return record.is_done and record.fingerprint == fingerprint
+
+    def read_record(self, name: str) -> StageRecord:
+        """The record of a stage; one without a fingerprint where there is none."""
+        path = self._record_path(name)
+        return StageRecord(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else StageRecord()
+
+    def write_record(self, name: str, record: StageRecord) -> None:
+        """Write the record of a stage."""
+        write_json(self._record_path(name), asdict(record))
 
     def _record_path(self, name: str) -> Path:
         return self.path / "stages" / f"{slugify(name)}.json"
 
-    def _read_record(self, name: str) -> dict[str, Any]:
-        """The stored record of a stage; {} where there is none."""
-        path = self._record_path(name)
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return record
+    def record_spec(self, toml: str, lock: Mapping[str, Any]) -> None:
+        """Write the spec and the lock; results of another spec are deleted first."""
+        path = self.path / SPEC_FILE
+        if path.exists() and path.read_text(encoding="utf-8") != toml:
+            for name in (FACTS_FILE, REPORT_FILE, RECORDS_FILE):
+                (self.path / name).unlink(missing_ok=True)
+        write_text(path, toml)
+        write_json(self.path / LOCK_FILE, lock)
+
+    def remove(self) -> None:
+        """Delete the folder with everything in it."""
+        shutil.rmtree(self.path)
 
     @contextmanager
     def run_stage(self, name: str, fingerprint: str, outputs: Sequence[Path] = ()) -> Iterator[Stage]:
@@ -90,19 +111,29 @@ class RunFolder:
         fingerprint: fingerprint of the inputs. outputs: files and folders with partial results of an interrupted stage,
         which are deleted when `fingerprint` has changed.
         """
-        path, record = self._record_path(name), self._read_record(name)
-        if record.get("depends") != fingerprint:
+        record = self.read_record(name)
+        if record.fingerprint != fingerprint:
             for output in outputs:
                 shutil.rmtree(output) if output.is_dir() else output.unlink(missing_ok=True)
-            record = {"depends": fingerprint, "done": False, "facts": {}, "seconds": 0.0}
-            write_json(path, record)
-        stage = Stage(bool(record["done"]), dict(record["facts"]), float(record["seconds"]))
+            record = StageRecord(fingerprint)
+            self.write_record(name, record)
+        stage = Stage(record.is_done, dict(record.facts), record.seconds)
         started = time.perf_counter()
         yield stage
         if not stage.is_done:
             stage.seconds = round(stage.seconds + time.perf_counter() - started, 3)
-            write_json(path, {"depends": fingerprint, "done": True, "facts": stage.facts, "seconds": stage.seconds})
+            self.write_record(name, StageRecord(fingerprint, True, stage.facts, stage.seconds))
             self.log_event("stage done", {"stage": name, "seconds": stage.seconds})
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What the folder keeps of a stage. fingerprint: of its inputs; facts: JSON-serializable results."""
+
+    fingerprint: str = ""
+    is_done: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 @dataclass(eq=False)
@@ -114,12 +145,16 @@ class Stage:
     seconds: float
 
 
-def create_run(folder: Path, resume: bool) -> RunFolder:
+def create_run(folder: Path, resume: bool, spec: Mapping[str, Any] | None = None) -> RunFolder:
     """Create the folder of a run, or with `resume` open the existing one.
 
-    Raises DataError for a folder with other contents, for an existing run without `resume`, and for an incomplete
-    erasure.
+    spec: the resolved spec of the run. It is recorded first, so that `resume` can refuse another one; only
+    `evaluate.seeds` may grow. None: any spec may follow.
+
+    Raises DataError for a folder with other contents, for an existing run without `resume` or of another spec, and for
+    an incomplete erasure.
     """
+    spec = None if spec is None else json.loads(json.dumps(spec, default=str))
     if folder.is_file():
         raise DataError(str(folder), "a folder", "a file", "choose another folder with --out")
     if folder.exists() and any(folder.iterdir()):
@@ -130,14 +165,54 @@ def create_run(folder: Path, resume: bool) -> RunFolder:
         if not resume:
             fix = "resume it with --resume, or choose another folder with --out"
             raise DataError(str(folder), "an empty folder", "an existing run", fix)
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / LOCK_FILE).exists():
-        write_json(folder / LOCK_FILE, {})  # first of all, so that a run killed at any time can be resumed
     run = RunFolder(folder, partial(_append_event, folder / LOG_FILE))
+    if (folder / LOCK_FILE).exists():
+        _check_lock(run, spec)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / LOCK_FILE).exists():  # first of all, so that a run killed at any time can be resumed
+        write_json(folder / LOCK_FILE, {"format": FORMAT} | ({} if spec is None else {"spec": spec}))
+    return run
+
+
+def _check_lock(run: RunFolder, spec: Mapping[str, Any] | None) -> None:
+    """Refuse a folder of another format or spec, and one whose erasure is incomplete."""
     if not all(run.read_erasures().values()):
         fix = "complete it first: leaven erase RUN --user USER with the same user"
-        raise DataError(str(folder), "consistent files", "an incomplete erasure", fix)
-    return run
+        raise DataError(str(run.path), "consistent files", "an incomplete erasure", fix)
+    lock = json.loads((run.path / LOCK_FILE).read_text(encoding="utf-8"))
+    if lock and ("format" not in lock or lock["format"] != FORMAT):
+        got = f"one of format {lock['format']}" if "format" in lock else "one of an older leaven"
+        raise DataError(str(run.path), f"a run folder of format {FORMAT}", got, "choose another folder with --out")
+    if spec is None or "spec" not in lock:
+        return
+    has_more_seeds = spec["evaluate"]["seeds"] > lock["spec"]["evaluate"]["seeds"]
+    changed = find_changed_keys(lock["spec"], spec)
+    changed = [key for key in changed if key != "evaluate.seeds" or not has_more_seeds]
+    if changed:
+        fix = "choose another folder with --out, or resume with the spec of this run: its spec.toml"
+        raise DataError(str(run.path), "the spec of this run", f"another value of {', '.join(changed)}", fix)
+
+
+def find_changed_keys(one: Any, other: Any, name: str = "") -> list[str]:
+    """Dotted names of the keys whose values differ between two specs.
+
+    >>> find_changed_keys({"seed": 7, "split": {"kind": "time"}}, {"seed": 8, "split": {"kind": "time"}})
+    ['seed']
+    >>> find_changed_keys({"variant": [{"p": 1}]}, {"variant": [{"p": 2}, {}]})
+    ['variant.0.p', 'variant.1']
+    """
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        one, other = (dict(enumerate(values)) for values in (one, other))
+    if not isinstance(one, Mapping) or not isinstance(other, Mapping):
+        return [] if one == other else [name]
+    inner = [
+        key for key in dict.fromkeys([*one, *other]) if key not in one or key not in other or one[key] != other[key]
+    ]
+    found = []
+    for key in inner:
+        path = f"{name}.{key}" if name else str(key)
+        found += find_changed_keys(one[key], other[key], path) if key in one and key in other else [path]
+    return found
 
 
 def open_run(folder: Path) -> RunFolder:

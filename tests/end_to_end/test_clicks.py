@@ -90,72 +90,72 @@ def digest(folder: Path, pattern: str = "**/expanded/*.parquet") -> str:
 def test_a_run_leaves_a_verdict_per_user_records_and_a_page(done) -> None:
     facts = done.read_facts()
     arms = ["repeat", "noise, then repeats of rare categories", "fresh masks", "even classes"]
-    assert [effect["arm"] for effect in facts["comparison"]["effects"]] == arms
-    assert facts["comparison"]["metric"] == "auc"
-    assert facts["verdict"]["headline"]
-    assert {"user_auc", "f1", "recall@0.5", "accuracy@0.5"} <= set(facts["comparison"]["metrics"])
-    assert {"average_precision", "log_loss", "calibration_error"} <= set(facts["comparison"]["catalog"])
+    assert [effect.variant for effect in facts.comparison.effects] == arms
+    assert facts.comparison.metric == "auc"
+    assert facts.verdict.headline
+    assert {"user_auc", "f1", "recall@0.5", "accuracy@0.5"} <= set(facts.comparison.metrics)
+    assert {"average_precision", "log_loss", "calibration_error"} <= set(facts.comparison.pooled)
     assert (done.path / "report.html").read_text() == render_report(facts)
     records = pq.read_table(done.path / "records.parquet")
     users = len(set(records["user"].to_pylist()))
     assert records.num_rows == users * 2 * 5 * 11  # of 14 metrics, three are one number for all rows
-    auc = records.filter((records["arm"].to_numpy() == "baseline") & (records["metric"].to_numpy() == "auc"))
-    assert np.mean(auc["value"].to_numpy()) == pytest.approx(facts["comparison"]["means"]["baseline"])
+    auc = records.filter((records["variant"].to_numpy() == "baseline") & (records["metric"].to_numpy() == "auc"))
+    assert np.mean(auc["value"].to_numpy()) == pytest.approx(facts.comparison.means["baseline"])
 
 
 def test_thresholds_come_from_validation_and_calibration_is_drawn(done) -> None:
-    found = done.read_facts()["clicks"]
-    assert set(found["arms"]) == {effect["arm"] for effect in done.read_facts()["comparison"]["effects"]} | {"baseline"}
-    for arm in found["arms"].values():
-        assert len(arm["thresholds"]) == 2
-        assert sum(size for _, _, size in arm["calibration"]) > 100
-    assert 0.4 < found["popularity"]["auc"] < 1
+    facts = done.read_facts()
+    assert set(facts.ctr.variants) == {effect.variant for effect in facts.comparison.effects} | {"baseline"}
+    for variant in facts.ctr.variants.values():
+        assert len(variant.thresholds) == 2
+        assert sum(one.rows for one in variant.calibration) > 100
+    assert 0.4 < facts.ctr.popularity["auc"] < 1
     page = (done.path / "report.html").read_text()
     assert "Predicted and observed share" in page
 
 
 def test_groups_of_rows_are_compared_with_their_own_baseline(done) -> None:
-    groups = {(one["by"], one["segment"]) for one in done.read_facts()["comparison"]["segments"]}
+    groups = {(one.by, one.segment) for one in done.read_facts().comparison.segments}
     assert {by for by, _ in groups} >= {"item"}
     assert ("item", "tail") in groups
 
 
 def test_rows_have_their_lineage_and_what_breaks_a_rule_is_counted(done) -> None:
-    arms = {arm["name"]: arm for arm in done.read_facts()["arms"]}
+    arms = {variant.name: variant for variant in done.read_facts().variants}
     noisy = arms["noise, then repeats of rare categories"]
-    refused = noisy["steps"][0]["refused"]
+    refused = noisy.steps[0].rejected
     assert set(refused) <= {"item_price > 0", "item_events >= item_events_30d"}
     assert sum(refused.values()) > 0
-    assert noisy["steps"][0]["tried"] == noisy["steps"][0]["made"] + sum(refused.values())
-    folder = done.path / "arms" / "noise-then-repeats-of-rare-categories" / "expanded"
+    assert noisy.steps[0].tried == noisy.steps[0].synthetic + sum(refused.values())
+    folder = done.path / "variants" / "noise-then-repeats-of-rare-categories" / "expanded"
     rows = Samples.from_parquet(*sorted(folder.glob("*.parquet")))
     assert set(np.unique(rows.origin)) == {0, 1, 2}
     assert set(rows.parents) == set(rows.row_ids[rows.is_real])
     assert (rows.numeric_column("item_price") > 0).all()
     made = arms["even classes"]
-    even = Samples.from_parquet(*sorted((done.path / "arms" / "even-classes" / "expanded").glob("*.parquet")))
+    even = Samples.from_parquet(*sorted((done.path / "variants" / "even-classes" / "expanded").glob("*.parquet")))
     assert even.label[even.origin == 1].all()
     assert abs(even.label.mean() - 0.5) < 0.06
     assert arms["repeat"]["rows_new"] == max(noisy["rows_new"], made["rows_new"])
-    assert arms["fresh masks"]["rows_new"] == 0
+    assert arms["fresh masks"].synthetic_rows == 0
 
 
 def test_every_variant_takes_equal_steps(done) -> None:
-    assert len({fit["steps"] for fit in done.read_facts()["fits"]}) == 1
+    assert len({training.steps for training in done.read_facts().trainings}) == 1
 
 
 def test_a_run_is_repeated_from_its_own_spec_and_a_finished_one_is_left_alone(done, spec, tmp_path) -> None:
     again = run(load_spec(done.path / "spec.toml"), tmp_path / "again")
     for pattern in ("**/expanded/*.parquet", "records.parquet", "data/*.parquet"):
         assert digest(again.path, pattern) == digest(done.path, pattern)
-    before = {path: path.stat().st_mtime_ns for path in done.path.glob("arms/**/*.*")}
+    before = {path: path.stat().st_mtime_ns for path in done.path.glob("variants/**/*.*")}
     run(spec, done.path, resume=True)
-    assert {path: path.stat().st_mtime_ns for path in done.path.glob("arms/**/*.*")} == before
+    assert {path: path.stat().st_mtime_ns for path in done.path.glob("variants/**/*.*")} == before
 
 
 def test_rows_alone_with_two_workers_have_the_same_bytes(done, spec, tmp_path) -> None:
     made = expand_variant(spec, "even classes", tmp_path / "rows", engine=Local(workers=2))
-    assert digest(made.path) == digest(done.path, "arms/even-classes/expanded/*.parquet")
+    assert digest(made.path) == digest(done.path, "variants/even-classes/expanded/*.parquet")
 
 
 def test_a_preview_shows_cells_and_an_outline_counts(spec, tmp_path) -> None:
@@ -207,13 +207,13 @@ def test_a_ready_table_is_a_task_too_and_a_leaked_column_is_named(tmp_path) -> N
         load_spec(tmp_path / "spec.toml"), tmp_path / "run", on_progress=lambda done, total, words: told.append(words)
     )
     facts = done.read_facts()
-    assert facts["data"]["split"]["kind"] == "time"
-    assert {(one["kind"], one["column"]) for one in facts["data"]["oddities"]} == {
+    assert facts.data.split["kind"] == "time"
+    assert {(one.kind, one.column) for one in facts.data.warnings} == {
         ("leak", "paid"),
         ("constant", "same"),
         ("all missing", "empty"),
     }
-    assert any(sentence.startswith("Careful: 'paid' alone") for sentence in facts["verdict"]["words"])
+    assert any(sentence.startswith("Careful: 'paid' alone") for sentence in facts.verdict.sentences)
     assert any("careful: 'paid' alone" in words for words in told)
     assert "&#39;paid&#39; alone" in (done.path / "report.html").read_text()
 
@@ -263,4 +263,4 @@ def test_a_label_with_one_class_and_words_of_the_other_task_are_refused(tmp_path
 
 
 def test_the_facts_are_plain_json(done) -> None:
-    json.loads(json.dumps(done.read_facts(), allow_nan=False))
+    json.loads(json.dumps(done.read_facts().to_json(), allow_nan=False))

@@ -16,7 +16,7 @@ import leaven
 from leaven.cli import entry, runs
 from leaven.cli.entry import run_command
 from leaven.errors import EXIT_DATA, EXIT_GATE, EXIT_INTERRUPTED, EXIT_SPEC, GateError
-from unit.report.sample_facts import full
+from unit.report.sample_facts import full_json
 
 SOURCE = Path(leaven.__file__).parent.parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(SOURCE), "PYTHONIOENCODING": "utf-8"}
@@ -33,7 +33,7 @@ def command(*arguments: str) -> list[str]:
 def a_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the facts of a made-up run."""
     folder = tmp_path_factory.mktemp("run")
-    (folder / "facts.json").write_text(json.dumps(full()))
+    (folder / "facts.json").write_text(json.dumps(full_json()))
     return folder
 
 
@@ -327,8 +327,8 @@ def test_a_variant_is_previewed_and_expanded(capsys: Captured, spec: Path, tmp_p
     facts = json.loads(capsys.readouterr().out)
     files = sorted(Path(facts["rows"]).rglob("*.parquet"))
     rows = leaven.Histories.from_parquet(*files)
-    assert len(rows) == facts["rows_real"] + facts["rows_new"]
-    assert int((~rows.is_real).sum()) == facts["rows_new"]
+    assert len(rows) == facts["real_rows"] + facts["synthetic_rows"]
+    assert int((~rows.is_real).sum()) == facts["synthetic_rows"]
 
 
 def test_lists_longer_than_the_catalog_are_an_error(capsys: Captured, spec: Path, tmp_path: Path) -> None:

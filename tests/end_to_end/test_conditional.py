@@ -8,6 +8,7 @@ import pytest
 from leaven.config import load_spec
 from leaven.errors import DataError, SpecError
 from leaven.experiment import run
+from leaven.experiment.adaptive_training import describe_decisions
 from leaven.simulator import Corruption, Simulator
 
 SPEC = """
@@ -66,9 +67,9 @@ def done(folder):
 
 def test_every_validation_is_a_decision_in_the_folder_the_facts_and_the_page(done) -> None:
     facts = done.read_facts()
-    kept = json.loads((done.path / "arms/conditional/seed-1/decisions.json").read_text())
+    kept = json.loads((done.path / "variants/conditional/seed-1/decisions.json").read_text())
     assert [row["step"] for row in kept] == [6, 12, 18, 24, 30, 36, 42, 48, 54, 60]
-    assert facts["decisions"] == [{"arm": "conditional", "seed": 1, **row} for row in kept]
+    assert facts.decisions == describe_decisions(kept, "conditional", 1)
     assert all({"step", "signals", "decision", "why"} <= set(row) for row in kept)
     assert kept[0]["signals"]["excess"] == 0.0  # until it augments, it is the pilot
     assert kept[-1]["decision"]["strength"] == [0.0]
@@ -77,17 +78,16 @@ def test_every_validation_is_a_decision_in_the_folder_the_facts_and_the_page(don
 
 
 def test_the_cost_includes_the_steps_of_the_pilot(done) -> None:
-    cost = done.read_facts()["cost"]
-    assert cost["pilot_steps"] == 18
-    assert cost["seconds"]["pilots"] > 0
+    cost = done.read_facts().cost
+    assert cost.pilot_steps == 18
+    assert cost.seconds["pilots"] > 0
 
 
 def test_facts_list_rounds_and_stages_by_step(done) -> None:
-    (dynamic,) = (arm for arm in done.read_facts()["arms"] if arm["name"] == "dynamic")
-    markov, crop = dynamic["steps"]
-    assert len(markov["rounds"]) == 2
-    assert markov["made"] == sum(markov["rounds"]) > 0
-    assert crop["made"] > 0
+    markov, crop = done.read_facts().get_variant("dynamic").steps
+    assert len(markov.rounds) == 2
+    assert markov.synthetic == sum(markov.rounds) > 0
+    assert crop.synthetic > 0
 
 
 def test_killed_in_its_pilot_and_in_mid_training_it_ends_with_the_same_bytes_and_decisions(
@@ -110,23 +110,23 @@ def test_killed_in_its_pilot_and_in_mid_training_it_ends_with_the_same_bytes_and
             run(spec, tmp_path / "run", resume=True, on_progress=at(place, step))
     again = run(spec, tmp_path / "run", resume=True)
     for name in ("decisions.json", "model/transformer.safetensors"):
-        path = f"arms/conditional/seed-1/{name}"
+        path = f"variants/conditional/seed-1/{name}"
         assert (again.path / path).read_bytes() == (done.path / path).read_bytes()
-    assert again.read_facts()["cost"]["pilot_steps"] == 18
+    assert again.read_facts().cost.pilot_steps == 18
 
 
 def test_a_replay_of_the_log_trains_the_same_net(done, folder) -> None:
     """Open loop with the recorded schedule: the same rows at the same steps from the same start."""
-    log = done.path / "arms/conditional/seed-1/decisions.json"
+    log = done.path / "variants/conditional/seed-1/decisions.json"
     text = SPEC.replace(
         '{ kind = "gap", rate = 0.5, dead_band = 0.0, smoothing = 0.0 }', f'{{ kind = "replay", log = "{log}" }}'
     )
     text = text[: text.index('[[variant]]\nname = "dynamic"')]
     (folder / "replay.toml").write_text(text)
     again = run(load_spec(folder / "replay.toml"), folder / "replayed")
-    weights = "arms/conditional/seed-1/model/transformer.safetensors"
+    weights = "variants/conditional/seed-1/model/transformer.safetensors"
     assert (again.path / weights).read_bytes() == (done.path / weights).read_bytes()
-    assert "pilot_steps" not in again.read_facts()["cost"]
+    assert again.read_facts().cost.pilot_steps == 0
 
 
 def test_a_recommender_without_epochs_gets_constant_strength_and_the_facts_report_it(folder, tmp_path) -> None:
@@ -135,8 +135,8 @@ def test_a_recommender_without_epochs_gets_constant_strength_and_the_facts_repor
     text = text[:start] + '[recommender]\nkind = "item_knn"\n' + text[end:].replace("steps = 60\n", "")
     (folder / "knn.toml").write_text(text)
     facts = run(load_spec(folder / "knn.toml"), tmp_path / "run").read_facts()
-    assert [row["why"].split(":")[0] for row in facts["decisions"]] == ["constant strength"]
-    assert facts["comparison"]["means"]["conditional"] != facts["comparison"]["means"]["baseline"]
+    assert [row.reason.split(":")[0] for row in facts.decisions] == ["constant strength"]
+    assert facts.comparison.means["conditional"] != facts.comparison.means["baseline"]
 
 
 def test_what_a_split_or_a_recommender_cannot_give_is_refused_before_any_training(folder, tmp_path) -> None:
@@ -148,4 +148,4 @@ def test_what_a_split_or_a_recommender_cannot_give_is_refused_before_any_trainin
     late = load_spec(folder / "late.toml")
     with pytest.raises(SpecError, match="during"):
         run(late, tmp_path / "two")
-    assert not list(tmp_path.glob("*/arms/*/seed-*"))
+    assert not list(tmp_path.glob("*/variants/*/seed-*"))

@@ -1,7 +1,6 @@
 """From a log and a spec to a verdict: the same bytes after a kill, in any order of lines, with any workers."""
 
 import hashlib
-import json
 import os
 import signal
 import subprocess
@@ -17,7 +16,9 @@ from leaven.config import Spec, load_spec
 from leaven.engines.local import Local
 from leaven.errors import DataError, FitError, SpecError
 from leaven.experiment import describe_run, expand_variant, incremental_expansion, preview_variants, run
+from leaven.facts import ReuseFacts
 from leaven.report.html import render_report
+from leaven.run_folder import RunFolder
 from leaven.simulator import Corruption, Simulator
 
 SPEC = """
@@ -79,10 +80,10 @@ def digest(folder: Path, pattern: str = "**/expanded/*.parquet") -> str:
 
 def test_a_run_leaves_verdict_records_rows_and_a_page(done) -> None:
     facts = done.read_facts()
-    assert [effect["arm"] for effect in facts["comparison"]["effects"]] == ["repeat", "crop, then markov", "masks"]
-    assert len(facts["fits"]) == 4 * 2
-    assert facts["verdict"]["headline"]
-    assert 0 < facts["comparison"]["means"]["baseline"] < facts["comparison"]["truth"] < 1
+    assert [effect.variant for effect in facts.comparison.effects] == ["repeat", "crop, then markov", "masks"]
+    assert len(facts.trainings) == 4 * 2
+    assert facts.verdict.headline
+    assert 0 < facts.comparison.means["baseline"] < facts.comparison.best_possible < 1
     assert (done.path / "report.html").read_text() == render_report(facts)
 
 
@@ -90,7 +91,7 @@ def test_trainings_side_by_side_say_the_same(done, spec, folder) -> None:
     heard = []
     beside = run(spec, folder / "beside", n_jobs=2, on_progress=lambda *said: heard.append(said))
     assert (8, 8, "training, 2 in parallel") in heard
-    assert beside.read_facts()["comparison"] == done.read_facts()["comparison"]
+    assert beside.read_facts().comparison == done.read_facts().comparison
     assert digest(beside.path, "**/values.npz") == digest(done.path, "**/values.npz")
     again = []
     run(spec, folder / "beside", resume=True, n_jobs=2, on_progress=lambda *said: again.append(said[2]))
@@ -104,23 +105,23 @@ def test_an_error_of_a_parallel_training_names_variant_and_seed(folder) -> None:
 
 
 def test_the_control_duplicates_as_many_real_rows_as_the_largest_plan_adds(done) -> None:
-    rows = {arm["name"]: arm["rows_new"] for arm in done.read_facts()["arms"]}
+    rows = {variant.name: variant.synthetic_rows for variant in done.read_facts().variants}
     assert rows["repeat"] == rows["crop, then markov"] > 0
     assert rows["masks"] == 0
 
 
 def test_records_have_one_value_per_user_seed_variant_and_metric(done) -> None:
     records = pq.read_table(done.path / "records.parquet")
-    assert records.column_names == ["arm", "seed", "user", "metric", "value"]
+    assert records.column_names == ["variant", "seed", "user", "metric", "value"]
     users = len(set(records["user"].to_pylist()))
     assert records.num_rows == users * 2 * 4
-    means = records.group_by(["arm"]).aggregate([("value", "mean")])
-    by_arm = dict(zip(means["arm"].to_pylist(), means["value_mean"].to_pylist(), strict=True))
-    assert by_arm["baseline"] == pytest.approx(done.read_facts()["comparison"]["means"]["baseline"])
+    means = records.group_by(["variant"]).aggregate([("value", "mean")])
+    by_arm = dict(zip(means["variant"].to_pylist(), means["value_mean"].to_pylist(), strict=True))
+    assert by_arm["baseline"] == pytest.approx(done.read_facts().comparison.means["baseline"])
 
 
 def test_steps_of_each_epoch_reach_recommenders_that_know_no_epochs(done) -> None:
-    means = done.read_facts()["comparison"]["means"]
+    means = done.read_facts().comparison.means
     assert means["masks"] != means["baseline"]
 
 
@@ -131,18 +132,66 @@ def test_a_run_is_repeated_from_its_own_spec_with_the_same_bytes(done, tmp_path)
 
 
 def test_a_finished_run_is_resumed_without_doing_anything_again(spec, done) -> None:
-    before = {path: path.stat().st_mtime_ns for path in done.path.glob("arms/**/*.*")}
+    before = {path: path.stat().st_mtime_ns for path in done.path.glob("variants/**/*.*")}
     run(spec, done.path, resume=True)
-    assert {path: path.stat().st_mtime_ns for path in done.path.glob("arms/**/*.*")} == before
+    assert {path: path.stat().st_mtime_ns for path in done.path.glob("variants/**/*.*")} == before
 
 
-def test_what_depends_on_a_change_is_done_again_and_nothing_else(folder, done, tmp_path) -> None:
+def test_a_run_of_another_spec_is_not_resumed_and_stays_as_it_is(folder, done) -> None:
+    before = {path: path.read_bytes() for path in done.path.glob("*.*")}
+    other = load_spec(folder / "spec.toml", ["evaluate.metrics=['ndcg@3']", "variant.0.step.0.copies=2"])
+    with pytest.raises(DataError, match=r"evaluate.metrics.0, evaluate.metrics.1, variant.0.step.0.copies"):
+        run(other, done.path, resume=True)
+    assert {path: path.read_bytes() for path in done.path.glob("*.*")} == before
+
+
+def test_more_seeds_are_added_to_a_finished_run_without_training_the_others_again(folder, done, tmp_path) -> None:
     whole = tmp_path / "run"
     subprocess.run(["cp", "-r", "--preserve=all", done.path, whole], check=True)
-    before = {path: path.stat().st_mtime_ns for path in whole.glob("arms/*/expanded/*")}
-    run(load_spec(folder / "spec.toml", ["evaluate.metrics=['ndcg@3']"]), whole, resume=True)
-    assert {path: path.stat().st_mtime_ns for path in whole.glob("arms/*/expanded/*")} == before
-    assert json.loads((whole / "facts.json").read_text())["comparison"]["metric"] == "ndcg@3"
+    before = {path: path.stat().st_mtime_ns for path in whole.glob("variants/**/*.*")}
+    more = run(load_spec(folder / "spec.toml", ["evaluate.seeds=3"]), whole, resume=True)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert {training.seed for training in more.read_facts().trainings} == {1, 2, 3}
+    with pytest.raises(DataError, match=r"evaluate\.seeds"):
+        run(load_spec(folder / "spec.toml"), whole, resume=True)
+
+
+def test_results_of_fewer_seeds_never_lie_next_to_a_spec_with_more(folder, done, tmp_path, monkeypatch) -> None:
+    whole = tmp_path / "run"
+    subprocess.run(["cp", "-r", "--preserve=all", done.path, whole], check=True)
+
+    def interrupt(*more: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("leaven.experiment.run.run_trial", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(load_spec(folder / "spec.toml", ["evaluate.seeds=3"]), whole, resume=True)
+    assert "seeds = 3" in (whole / "spec.toml").read_text()
+    assert not (whole / "facts.json").exists()
+    assert not (whole / "report.html").exists()
+
+
+def test_a_run_whose_log_cannot_be_read_leaves_no_folder(folder, tmp_path) -> None:
+    broken = tmp_path / "broken.csv"
+    broken.write_text("user_id,item_id,timestamp\na,b,yesterday\n")
+    with pytest.raises(DataError):
+        run(load_spec(folder / "spec.toml", [f"data.interactions={broken}"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_spec_without_variants_says_what_to_add(folder, tmp_path) -> None:
+    without = load_spec(folder / "spec.toml", ["variant=[]"])
+    for attempt in (lambda: run(without, tmp_path / "run"), lambda: describe_run(without)):
+        with pytest.raises(SpecError, match=r"\[\[variant.step\]\]"):
+            attempt()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_an_older_format_is_refused(folder, spec, tmp_path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "lock.json").write_text('{"seed": 7}')
+    with pytest.raises(DataError, match="older leaven"):
+        run(spec, tmp_path / "run", resume=True)
 
 
 def test_a_run_killed_again_and_again_ends_with_the_bytes_of_an_undisturbed_one(done, folder, tmp_path) -> None:
@@ -171,7 +220,7 @@ def test_an_expansion_killed_at_any_moment_ends_with_the_bytes_of_an_undisturbed
 ) -> None:
     command = expanding(folder, tmp_path / "killed", "--resume", *more)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    begun = tmp_path / "killed" / "arms" / "crop-then-markov" / "expanded"
+    begun = tmp_path / "killed" / "variants" / "crop-then-markov" / "expanded"
     for files in (1, 2, 4):  # so many files of rows may be there when it is killed
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while process.poll() is None and len(list(begun.glob("*"))) < files:
@@ -179,28 +228,28 @@ def test_an_expansion_killed_at_any_moment_ends_with_the_bytes_of_an_undisturbed
         process.send_signal(signal.SIGKILL)
         process.wait()
     subprocess.run(command, env=environment, check=True, capture_output=True)
-    assert digest(begun, "*.parquet") == digest(done.path / "arms" / "crop-then-markov" / "expanded", "*.parquet")
+    assert digest(begun, "*.parquet") == digest(done.path / "variants" / "crop-then-markov" / "expanded", "*.parquet")
     assert not list(begun.glob("*.part"))
 
 
 def test_an_expanded_folder_loses_a_step_as_if_it_had_never_been_there(spec, folder, tmp_path, monkeypatch) -> None:
     out = tmp_path / "less"
     expand_variant(spec, "crop, then markov", out)
-    rows = out / "arms" / "crop-then-markov" / "expanded"
+    rows = out / "variants" / "crop-then-markov" / "expanded"
     crops = sorted(rows.glob("01-crop-*"))
     before = {path: path.stat().st_mtime_ns for path in crops}
     less = expand_variant(spec, "crop, then markov", out, without=["markov"])
     assert {path: path.stat().st_mtime_ns for path in crops} == before
-    assert less.read_facts()["arms"][0]["without"] == {"kept": ["crop"], "made": []}
+    assert less.read_facts().variants[0].reuse == ReuseFacts(("crop",))
     never = expand_variant(load_spec(out / "spec.toml"), "crop, then markov", tmp_path / "never")
     assert digest(out) == digest(never.path)
     again = expand_variant(spec, "crop, then markov", out, without=["markov"])
-    assert again.read_facts()["arms"][0]["without"] == {"kept": ["crop"], "made": []}
+    assert again.read_facts().variants[0].reuse == ReuseFacts(("crop",))
 
 
 def test_rows_of_the_removed_step_are_replaced_also_after_an_interruption(spec, tmp_path, monkeypatch) -> None:
     never = expand_variant(spec, "crop, then markov", tmp_path / "never", without=["crop"])
-    for moment in ("reuse_step_files", "write_json", "rmtree"):
+    for moment in ("reuse_step_files", "write_record", "rmtree"):
         out = tmp_path / moment
         expand_variant(spec, "crop, then markov", out)
 
@@ -208,13 +257,14 @@ def test_rows_of_the_removed_step_are_replaced_also_after_an_interruption(spec, 
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(incremental_expansion.shutil if moment == "rmtree" else incremental_expansion, moment, killed)
+            places = {"rmtree": incremental_expansion.shutil, "write_record": RunFolder}
+            patch.setattr(places.get(moment, incremental_expansion), moment, killed)
             with pytest.raises(KeyboardInterrupt):
                 expand_variant(spec, "crop, then markov", out, without=["crop"])
         less = expand_variant(spec, "crop, then markov", out, without=["crop"])
         assert digest(out) == digest(never.path)
-        assert less.read_facts()["arms"][0]["steps"][0]["use"] == "markov"
-        assert sorted(path.name for path in (out / "arms" / "crop-then-markov").iterdir()) == ["expanded"]
+        assert less.read_facts().variants[0].steps[0].name == "markov"
+        assert sorted(path.name for path in (out / "variants" / "crop-then-markov").iterdir()) == ["expanded"]
 
 
 def test_steps_of_a_run_with_trained_variants_cannot_be_removed(spec, done) -> None:
@@ -246,8 +296,8 @@ def test_neither_workers_nor_the_order_of_lines_change_a_byte(spec, done, folder
 def test_a_preview_and_an_outline_leave_nothing_behind(spec, tmp_path) -> None:
     shown = preview_variants(spec, None, 4, tmp_path)
     assert list(shown) == ["crop, then markov", "masks"]
-    assert all(len(one["after"]) for one in shown["crop, then markov"])
-    assert describe_run(spec)["trainings"] == 8
+    assert all(one.after for one in shown["crop, then markov"])
+    assert describe_run(spec).trainings == 8
 
 
 def test_a_folder_that_is_not_ours_is_left_alone(spec, done, tmp_path) -> None:
@@ -262,7 +312,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(spec, done, tmp_path) -> None:
 def test_lists_longer_than_the_catalogue_are_refused_before_any_training(folder, tmp_path) -> None:
     with pytest.raises(DataError, match="as many as there are"):
         run(load_spec(folder / "spec.toml", ["evaluate.metrics=['ndcg@5000']"]), tmp_path / "run")
-    assert not list((tmp_path / "run").glob("arms/*"))
+    assert not list((tmp_path / "run").glob("variants/*"))
 
 
 def test_an_unknown_variant_names_the_nearest(spec, tmp_path) -> None:
@@ -273,4 +323,4 @@ def test_an_unknown_variant_names_the_nearest(spec, tmp_path) -> None:
 def test_a_transformer_takes_equal_steps_in_every_variant(folder, tmp_path) -> None:
     small = ["recommender.kind=transformer", "recommender.width=16", "recommender.layers=1", "evaluate.steps=12"]
     facts = run(load_spec(folder / "spec.toml", [*small, "evaluate.seeds=1"]), tmp_path / "run").read_facts()
-    assert [fit["steps"] for fit in facts["fits"]] == [12, 12, 12, 12]
+    assert [training.steps for training in facts.trainings] == [12, 12, 12, 12]

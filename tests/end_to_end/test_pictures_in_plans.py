@@ -1,6 +1,5 @@
 """One plan changes histories, words and pictures, linked by item, and a recommender that reads all three learns."""
 
-import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,6 +9,7 @@ from leaven.config import load_spec
 from leaven.datasets.images import decode_image
 from leaven.errors import SpecError
 from leaven.experiment import preview_variants, run
+from leaven.facts import VariantFacts
 from leaven.report.html import render_report
 from leaven.simulator import Corruption, Simulator
 
@@ -69,22 +69,22 @@ def done(folder):
     return run(load_spec(folder / "spec.toml"), folder / "run")
 
 
-def arm_of(done) -> dict:
-    return next(one for one in done.read_facts()["arms"] if one["name"] == "rows, words and pictures")
+def variant_of(done) -> VariantFacts:
+    return done.read_facts().get_variant("rows, words and pictures")
 
 
 def test_steps_on_three_things_stand_in_one_plan_and_each_is_counted(done, folder) -> None:
-    steps = arm_of(done)["steps"]
-    assert [step.get("on") for step in steps] == [None, "text", "images", "images", "images"]
+    steps = variant_of(done).steps
+    assert [step.modality for step in steps] == ["", "text", "images", "images", "images"]
     items = len(pq.read_table(folder / "run/data/catalog.parquet"))
-    assert steps[1]["made"] == items
-    assert steps[2]["made"] == steps[4]["made"] == items - 1  # the broken file
-    assert sum(count for count, *_ in steps[2]["unread"].values()) == 1
-    assert arm_of(done)["rows_new"] == steps[0]["made"]
+    assert steps[1].synthetic == items
+    assert steps[2].synthetic == steps[4].synthetic == items - 1  # the broken file
+    assert sum(files.count for files in steps[2].unreadable.values()) == 1
+    assert variant_of(done).synthetic_rows == steps[0].synthetic
 
 
 def test_the_recommender_reads_words_and_pictures_and_tells_what_it_could_not_read(done, folder) -> None:
-    fit = next(one for one in done.read_facts()["fits"] if one["arm"] == "rows, words and pictures")
+    fit = next(one for one in done.read_facts().trainings if one.variant == "rows, words and pictures").further
     items = len(pq.read_table(folder / "run/data/catalog.parquet"))
     assert fit["items_known_by"] == {"text": 1.0, "images": round((items - 1) / items, 4)}
     assert list(fit["pictures_unread"].values()) == [1]
@@ -97,7 +97,7 @@ def test_views_are_kept_by_item_as_jpeg_and_shown_with_their_nearest_real_neighb
     first = decode_image(table.column("jpeg")[0].as_py())
     assert first.shape == (32, 32, 3)
     assert "i00007" not in table.column("item").to_pylist()
-    page = render_report(json.loads(json.dumps(done.read_facts())))
+    page = render_report(done.read_facts())
     assert "Images of items, step <b>brightness</b>" in page
     assert "nearest real image" in page
     assert page.count('<img src="data:image/png;base64,') > 10

@@ -29,16 +29,16 @@ def test_views_change_the_lists_and_nothing_else(tmp_path) -> None:
     path.write_text(SPEC)
     plain = run(load_spec(path), tmp_path / "plain")
     seen = run(load_spec(path, ["evaluate.views=4"]), tmp_path / "seen")
-    model = "arms/baseline/seed-1/model"
+    model = "variants/baseline/seed-1/model"
     for one in (plain.path / model).iterdir():
         assert one.read_bytes() == (seen.path / model / one.name).read_bytes()
-    values = [np.load(one.path / "arms/baseline/seed-1/values.npz")["ndcg@5"] for one in (plain, seen)]
+    values = [np.load(one.path / "variants/baseline/seed-1/values.npz")["ndcg@5"] for one in (plain, seen)]
     assert (values[0] != values[1]).any()
-    cost = seen.read_facts()["cost"]
-    assert cost["views_of_each_test_history"] == 4
-    assert cost["seconds"]["judge"] > 0
+    cost = seen.read_facts().cost
+    assert cost.test_views == 4
+    assert cost.seconds["evaluate"] > 0
     assert "views of each test history" in render_report(seen.read_facts()).lower()
-    assert "views_of_each_test_history" not in plain.read_facts()["cost"]
+    assert plain.read_facts().cost.test_views == 1
     kept = (seen.path / "spec.toml").read_text()
     assert tomllib.loads(kept)["evaluate"]["view"]["use"] == "drop"
     assert parse_spec(kept).evaluate == load_spec(path, ["evaluate.views=4"]).evaluate

@@ -1,6 +1,5 @@
 """One plan changes histories and words together, and a recommender that reads items learns from both."""
 
-import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -56,16 +55,16 @@ def folder(tmp_path_factory) -> Path:
 def test_a_run_trains_on_views_keeps_them_by_item_and_shows_them(folder) -> None:
     done = run(load_spec(folder / "spec.toml"), folder / "run")
     facts = done.read_facts()
-    (arm,) = (one for one in facts["arms"] if one["name"] == "rows and words")
-    assert [step.get("on") for step in arm["steps"]] == [None, "text", "text"]
+    variant = facts.get_variant("rows and words")
+    assert [step.modality for step in variant.steps] == ["", "text", "text"]
     items = len(pq.read_table(folder / "run/data/catalog.parquet"))
-    assert arm["steps"][1]["made"] == items
-    assert arm["rows_new"] == arm["steps"][0]["made"]
+    assert variant.steps[1].synthetic == items
+    assert variant.synthetic_rows == variant.steps[0].synthetic
     table = pq.read_table(next((folder / "run").rglob("views/02-units.parquet")))
     assert table.num_rows == items
-    fit = next(one for one in facts["fits"] if one["arm"] == "rows and words")
+    fit = next(one for one in facts.trainings if one.variant == "rows and words").further
     assert set(fit["items_known_by"]) == {"text", "attributes"}
-    page = render_report(json.loads(json.dumps(facts)))
+    page = render_report(facts)
     assert "Texts of items, step <b>delete words</b>" in page
     assert "multimodal" in (folder / "run/spec.toml").read_text()
     again = load_spec(folder / "run/spec.toml")

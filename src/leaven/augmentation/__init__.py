@@ -14,8 +14,9 @@ from leaven.augmentation.epochs import EpochRows, build_epoch_rows
 from leaven.augmentation.expansion import Expansion, expand, load_expansion, write_expansion
 from leaven.augmentation.item_views import CatalogViews, build_catalog_views, list_item_steps
 from leaven.augmentation.plan import Plan, Step
-from leaven.augmentation.preview import Preview, preview_plan
+from leaven.augmentation.preview import preview_plan
 from leaven.augmentation.step_fitting import FittedStep, fit_step
+from leaven.facts import Preview
 
 __all__ = [
     "CatalogViews",

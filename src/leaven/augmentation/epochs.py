@@ -27,6 +27,7 @@ from leaven.augmentation.apply_step import (
 from leaven.augmentation.expansion import describe_step
 from leaven.augmentation.plan import Plan, Step
 from leaven.augmentation.step_fitting import FittedStep, fit_step
+from leaven.facts import StepFacts
 from leaven.protocols import Rows, RowsT
 
 
@@ -48,7 +49,7 @@ class RoundRows:
             self._rounds.append(self._make_round(len(self._rounds)))
         return [made.rows for one in self._rounds[: now + 1] for made in one.values()]
 
-    def describe_steps(self) -> list[dict[str, Any]]:
+    def describe_steps(self) -> list[StepFacts]:
         """Facts of each step over all rounds; `rounds`: number of rows in each.
 
         Raises GateError where a step leaves too many rows unchanged, or its filters reject all rows.
@@ -59,15 +60,15 @@ class RoundRows:
             if step.when != "each_round":
                 continue
             made = [one[place] for one in self._rounds if place in one]
-            unchanged, refused = Counter[str](), Counter[str]()
+            unchanged, rejected = Counter[str](), Counter[str]()
             for one in made:
                 unchanged.update(one.unchanged)
-                refused.update(one.rejected)
+                rejected.update(one.rejected)
             tried, counts = sum(one.n_tried for one in made), [len(one.rows) for one in made]
             check_unchanged_share(step.display_name, step.fail_if_unchanged_over, tried, unchanged)
-            check_any_accepted(step.display_name, sum(counts), refused)
-            fact = describe_step(self.plan, place) | {"made": sum(counts), "tried": tried, "rounds": counts}
-            facts.append(fact | {"unchanged": dict(unchanged), "refused": dict(refused)})
+            check_any_accepted(step.display_name, sum(counts), rejected)
+            fact = replace(describe_step(self.plan, place), synthetic=sum(counts), tried=tried, rounds=tuple(counts))
+            facts.append(replace(fact, unchanged=dict(unchanged), rejected=dict(rejected)))
         return facts
 
     def _make_round(self, number: int) -> dict[int, StepResult]:
@@ -143,7 +144,7 @@ class EpochRows:
                 new.append(made.rows)
         return rows.concat_with(new)
 
-    def describe_steps(self) -> list[dict[str, Any]]:
+    def describe_steps(self) -> list[StepFacts]:
         """Facts of each step: of one epoch in the middle of its active range, and of all rounds together.
 
         Raises GateError where a step leaves too many rows unchanged, or its filters reject all rows.
@@ -157,9 +158,9 @@ class EpochRows:
                 check_unchanged_share(step.display_name, step.fail_if_unchanged_over, made.n_tried, made.unchanged)
                 count = len(made.rows) if step.mode == "append" else made.n_tried
                 check_any_accepted(step.display_name, count, made.rejected)
-                fact = describe_step(self.plan, fitted.number) | {"made": count, "tried": made.n_tried}
-                facts.append(fact | {"unchanged": dict(made.unchanged), "refused": dict(made.rejected)})
-        return sorted(facts, key=lambda fact: int(fact["index"]))
+                fact = replace(describe_step(self.plan, fitted.number), synthetic=count, tried=made.n_tried)
+                facts.append(replace(fact, unchanged=dict(made.unchanged), rejected=dict(made.rejected)))
+        return sorted(facts, key=lambda fact: fact.index)
 
     def _get_base(self, progress: float) -> Rows:
         """Rows that do not change from one epoch to the next."""

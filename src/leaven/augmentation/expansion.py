@@ -32,6 +32,7 @@ from leaven.augmentation.row_files import RowFiles
 from leaven.augmentation.step_fitting import FittedStep, fit_step
 from leaven.datasets.log_names import LogNames
 from leaven.errors import DataError, SpecError
+from leaven.facts import StepFacts
 from leaven.progress import ProgressCallback, no_progress, prefix_progress
 from leaven.protocols import Engine, Rows, RowsT
 from leaven.storage import replace_text
@@ -50,12 +51,12 @@ RowSource = Rows | RowFiles
 class Expansion:
     """Result of expanding one plan.
 
-    steps   facts of each step in order, JSON-able
+    steps   facts of each step in order
     parts   the real (or in-place changed) rows, then the rows of each appending step, in one or more parts
     fitted  step number -> step that was fitted here on the training rows alone; steps whose files existed are absent
     """
 
-    steps: Sequence[dict[str, Any]]
+    steps: Sequence[StepFacts]
     parts: Sequence[RowSource]
     fitted: Mapping[int, FittedStep]
 
@@ -174,7 +175,7 @@ class ExpansionWriter:
         real = _RealRows(self.train, self.folder, count_workers(self.engine), self.on_progress)
         try:
             current, added = real.source, dict[str, Sequence[RowSource]]()
-            facts, fitted = list[dict[str, Any]](), dict[int, FittedStep]()
+            facts, fitted = list[StepFacts](), dict[int, FittedStep]()
             for number, step in enumerate(self.plan.named_steps, 1):
                 if not _makes_rows(step):
                     facts.append(_sum_blocks(describe_step(self.plan, number), []))
@@ -187,8 +188,8 @@ class ExpansionWriter:
                 real.wait()  # from here on, source rows may be read from their files
                 blocks = self._run_blocks(work)
                 fact = _sum_blocks(describe_step(self.plan, number), blocks)
-                check_unchanged_share(step.display_name, step.fail_if_unchanged_over, fact["tried"], fact["unchanged"])
-                check_any_accepted(step.display_name, fact["made"], fact["refused"])
+                check_unchanged_share(step.display_name, step.fail_if_unchanged_over, fact.tried, fact.unchanged)
+                check_any_accepted(step.display_name, fact.synthetic, fact.rejected)
                 facts.append(fact)
                 rows = self._collect(work, blocks)
                 if step.mode == "in_place":
@@ -308,15 +309,15 @@ class _StepWork:
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """Counts of one block. rows: None where they are in their file; made, tried: number of rows after, before
+    """Counts of one block. rows: None where they are in their file; synthetic, tried: number of rows after, before
     filters.
     """
 
     rows: Any
-    made: int
+    synthetic: int
     tried: int
     unchanged: Mapping[str, int]
-    refused: Mapping[str, int]
+    rejected: Mapping[str, int]
 
 
 def _run_shard(work: _StepWork, shard: list[int]) -> list[_Block]:
@@ -335,7 +336,8 @@ def _write_block(work: _StepWork, block: int) -> _Block:
     counts_path = path.with_suffix(".json")
     if not path.exists():
         made = work.make_rows(block)
-        counts = {"made": len(made.rows), "tried": made.n_tried, "unchanged": made.unchanged, "refused": made.rejected}
+        counts: dict[str, Any] = {"synthetic": len(made.rows), "tried": made.n_tried}
+        counts |= {"unchanged": dict(made.unchanged), "rejected": dict(made.rejected)}
         replace_text(counts_path, json.dumps(counts, sort_keys=True))
         made.rows.to_parquet(path)
     return _Block(None, **json.loads(counts_path.read_text(encoding="utf-8")))
@@ -412,26 +414,27 @@ def build_file_prefix(number: int, step: Step) -> str:
     return f"{number:02d}-{''.join(letter if letter.isalnum() else '-' for letter in step.display_name)}"
 
 
-def describe_step(plan: Plan, number: int) -> dict[str, Any]:
-    """Facts of a step that do not depend on its rows, for the report."""
+def describe_step(plan: Plan, number: int) -> StepFacts:
+    """Facts of a step that do not depend on its rows."""
     step = plan.named_steps[number - 1]
-    return {
-        "index": number,
-        "use": step.display_name,
-        "mode": step.mode,
-        "when": step.when,
-        "reads": plan.get_input(step),
-        "text": step.description,
-        **({"on": step.modality} if step.is_on_items else {"weight": step.row_weight}),
-        **({} if step.during == WHOLE_TRAINING else {"during": list(step.during)}),
-    }
+    return StepFacts(
+        index=number,
+        name=step.display_name,
+        mode=step.mode,
+        when=step.when,
+        input=plan.get_input(step),
+        description=step.description,
+        weight=None if step.is_on_items else step.row_weight,
+        modality=step.modality if step.is_on_items else "",
+        during=None if step.during == WHOLE_TRAINING else step.during,
+    )
 
 
-def _sum_blocks(fact: dict[str, Any], blocks: Sequence[_Block]) -> dict[str, Any]:
+def _sum_blocks(fact: StepFacts, blocks: Sequence[_Block]) -> StepFacts:
     """The facts of a step with the sums over its blocks."""
-    unchanged, refused = Counter[str](), Counter[str]()
+    unchanged, rejected = Counter[str](), Counter[str]()
     for block in blocks:
         unchanged.update(block.unchanged)
-        refused.update(block.refused)
-    made, tried = sum(block.made for block in blocks), sum(block.tried for block in blocks)
-    return fact | {"made": made, "tried": tried, "unchanged": dict(unchanged), "refused": dict(refused)}
+        rejected.update(block.rejected)
+    synthetic, tried = sum(block.synthetic for block in blocks), sum(block.tried for block in blocks)
+    return replace(fact, synthetic=synthetic, tried=tried, unchanged=dict(unchanged), rejected=dict(rejected))

@@ -7,7 +7,7 @@ rows. The steps of one plan may change rows, texts and images.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ from leaven import rng
 from leaven.augmentation.apply_step import check_unchanged_share
 from leaven.augmentation.expansion import describe_step
 from leaven.augmentation.plan import Plan, Step
-from leaven.augmentation.preview import Preview
 from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError
+from leaven.facts import GalleryFacts, Preview, StepFacts
 from leaven.modalities import find_item_modality
 from leaven.modalities.modality import Ints, ItemValues, ItemViews
 from leaven.strategies.copy_counts import Uniform
@@ -184,7 +184,7 @@ class CatalogViews:
                 after = self._change_columns(one, read, items, 0, _Moment(0, middle, {}))
             yield column, items, read[column], after[column]
 
-    def describe_steps(self) -> list[dict[str, Any]]:
+    def describe_steps(self) -> list[StepFacts]:
         """Facts of each step, as for steps on rows.
 
         Raises GateError where a step leaves too many values unchanged.
@@ -198,8 +198,8 @@ class CatalogViews:
                     for reason, some in one.views.count_unchanged(one.fitted, before, after, items).items():
                         why[reason] = why.get(reason, 0) + some
             check_unchanged_share(one.step.display_name, one.step.fail_if_unchanged_over, count, why)
-            fact = describe_step(self.plan, one.place) | {"columns": list(one.columns)} | one.views.describe_gaps()
-            facts.append(fact | {"made": count, "tried": count, "unchanged": why, "refused": {}})
+            fact = replace(describe_step(self.plan, one.place), synthetic=count, tried=count, unchanged=why)
+            facts.append(replace(fact, columns=tuple(one.columns), unreadable=one.views.count_unreadable()))
         return facts
 
     def _sample_pairs(self, items: int) -> Iterator[_SampledViews]:
@@ -217,21 +217,19 @@ class CatalogViews:
             pairs = [(self.catalog.ids[rows[index]], before[index], after[index]) for index in changed]
             yield _SampledViews(one, column, round(n_unchanged / max(len(rows), 1), 4), pairs)
 
-    def sample_views(self, items: int = 4) -> list[dict[str, Any]]:
-        """Some changed items of each step, the same ones for the same seed: step, item, before and after as its
-        modality shows them, and the step's share of unchanged values.
-        """
+    def sample_views(self, items: int = 4) -> list[GalleryFacts]:
+        """Some changed items of each step, the same ones for the same seed, and its share of unchanged values."""
         return [
-            {
-                "step": one.view_step.step.display_name,
-                "on": one.view_step.step.modality,
-                "column": one.column,
-                "unchanged": one.unchanged_share,
-                "some": [
-                    {"item": item, **one.view_step.views.show_pair(before, after, one.view_step.step)}
+            GalleryFacts(
+                step=one.view_step.step.display_name,
+                modality=one.view_step.step.modality,
+                column=one.column,
+                unchanged=one.unchanged_share,
+                examples=tuple(
+                    one.view_step.views.show_pair(str(item), before, after, one.view_step.step)
                     for item, before, after in one.pairs
-                ],
-            }
+                ),
+            )
             for one in self._sample_pairs(items)
         ]
 

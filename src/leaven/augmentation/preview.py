@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,27 +13,10 @@ from leaven.augmentation.plan import Plan, Step
 from leaven.augmentation.step_fitting import FittedStep, fit_step
 from leaven.datasets.histories import NO_PARENT
 from leaven.errors import DataError
+from leaven.facts import Preview
 from leaven.modalities import find_modality
 from leaven.modalities.modality import PlanRows
 from leaven.protocols import Rows, get_traits
-
-
-@dataclass(frozen=True)
-class Preview:
-    """One row before and after one step: items of a history, or cells of a sample.
-
-    before   empty for a row without a source row
-    changed  indices into `after` of entries that do not come from `before`
-    """
-
-    step: str
-    before: Sequence[str]
-    after: Sequence[str]
-    changed: Sequence[int]
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 def preview_plan(

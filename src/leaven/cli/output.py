@@ -8,7 +8,6 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -96,20 +95,3 @@ def _to_plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
-def load_facts(run: Path) -> Any:
-    """Load the facts of a run, from its folder or from the file itself.
-
-    Raises DataError where there are none.
-    """
-    from leaven.errors import DataError
-
-    file = run / "facts.json" if run.is_dir() else run
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        fix = "use the folder that `leaven run` wrote; `--resume` continues an unfinished run"
-        raise DataError(str(file), "the facts of a run", "no such file", fix) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(str(file), "the facts of a run, as JSON", str(error), "run the last stage again") from error

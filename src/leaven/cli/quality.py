@@ -104,7 +104,7 @@ def _write_files(result: QualityFacts, inputs: QualityInputs[Any] | None, folder
     from leaven.report.html import write_quality
 
     result.write(folder)
-    page = write_quality(result.to_json(), folder / "report.html")
+    page = write_quality(result, folder / "report.html")
     lines = [f"report: {page}"]
     if inputs is not None:
         rows = write_rows_without_copies(inputs, folder)

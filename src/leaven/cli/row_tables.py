@@ -8,75 +8,72 @@ from typing import Any
 from rich.text import Text
 
 from leaven.cli import output
+from leaven.facts import Preview, ReuseFacts, StepFacts, VariantFacts
+from leaven.report.row_previews import Chip, build_preview
 
-_MAX_ITEM_NAMES = 12  # of a history, from its end
+_MAX_CHIPS = 12  # entries of a row; longer rows show the places that changed
 _MAX_CHARACTERS = 32  # of an item name
 
 
-def format_previews(previews: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Any]:
-    """The previews of each variant: rows before and after. New events are marked by stars and color.
-
-    A preview is an entry of the facts: step, before, after (item names), changed (positions in `after`).
-    """
+def format_previews(previews: Mapping[str, Sequence[Preview]]) -> Iterator[Any]:
+    """The previews of each variant: rows before and after. Removed events are in brackets, new ones between stars."""
     for variant, examples in previews.items():
         yield Text(variant, style="bold")
         if not examples:
             yield Text("  no row can change: the plan has no steps, or histories are too short", style="dim")
         for example in examples:
-            yield Text(f"  {example['step']}", style="cyan")
+            yield Text(f"  {example.step}", style="cyan")
             yield output.build_pairs(format_preview(example))
         yield Text("")
 
 
-def format_preview(preview: Mapping[str, Any]) -> Iterator[tuple[str, Text]]:
+def format_preview(preview: Preview) -> Iterator[tuple[str, Text]]:
     """The lines "before" and "after" of one preview."""
-    before, after = list(preview["before"]), list(preview["after"])
-    if before:
-        yield "    before", _format_items(before, ())
-    if before == after:
+    view = build_preview(preview, _MAX_CHIPS)
+    if view.before:
+        yield "    before", _format_chips(view.before, "[", "]", "red")
+    if view.is_unchanged:
         yield "    after", Text("unchanged by this step", style="dim")
     else:
-        yield "    after" if before else "    new", _format_items(after, preview.get("changed") or ())
+        yield "    after" if view.before else "    new", _format_chips(view.after, "*", "*", "bold green")
 
 
-def _format_items(names: Sequence[Any], changed: Sequence[int]) -> Text:
-    first = max(0, len(names) - _MAX_ITEM_NAMES)
+def _format_chips(chips: Sequence[Chip], opening: str, closing: str, style: str) -> Text:
+    """The entries of a row; the arrow between them is in no title."""
     line = Text()
-    if first:
-        line.append(f"… {first} more, ", "dim")
-    for position in range(first, len(names)):
-        name = str(names[position])
-        short = name if len(name) <= _MAX_CHARACTERS else name[: _MAX_CHARACTERS - 1] + "…"
-        mark = "*" if position in changed else ""
-        line.append(f"{mark}{short}{mark}", "bold green" if mark else "")
-        if position + 1 < len(names):
-            line.append(", ", "dim")
+    for position, chip in enumerate(chips):
+        line.append(" → " if position else "", "dim")
+        name = chip.text if len(chip.text) <= _MAX_CHARACTERS else chip.text[: _MAX_CHARACTERS - 1] + "…"
+        if chip.hidden:
+            line.append(name, "dim")
+        else:
+            line.append(f"{opening}{name}{closing}" if chip.mark else name, style if chip.mark else "")
     return line
 
 
-def format_row_counts(variant: Mapping[str, Any]) -> Iterator[Any]:
+def format_row_counts(variant: VariantFacts) -> Iterator[Any]:
     """The numbers of rows of a variant, and of those that each step created, left unchanged and rejected."""
     yield output.build_pairs(
         {
-            "variant": variant["name"],
-            "real rows": f"{variant['rows_real']:,}",
-            "synthetic rows": f"{variant['rows_new']:,}",
+            "variant": variant.name,
+            "real rows": f"{variant.real_rows:,}",
+            "synthetic rows": f"{variant.synthetic_rows:,}",
         }
     )
-    if steps := variant.get("steps"):
+    if variant.steps:
         yield ""
-        yield output.build_table(["step", ">rows", "unchanged or rejected"], map(_format_step, steps))
+        yield output.build_table(["step", ">rows", "unchanged or rejected"], map(_format_step, variant.steps))
 
 
-def format_kept_steps(reuse: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def format_reuse(reuse: ReuseFacts | None) -> Iterator[str]:
     """The steps of a reduced plan whose rows were reused, and those that ran again."""
-    if reuse.get("kept"):
-        yield f"reused: {', '.join(reuse['kept'])}"
-    if reuse.get("made"):
-        yield f"created again, since their input changed: {', '.join(reuse['made'])}"
+    if reuse is not None and reuse.reused:
+        yield f"reused: {', '.join(reuse.reused)}"
+    if reuse is not None and reuse.recreated:
+        yield f"created again, since their input changed: {', '.join(reuse.recreated)}"
 
 
-def _format_step(step: Mapping[str, Any]) -> list[str]:
-    reasons = {**(step.get("unchanged") or {}), **(step.get("refused") or {})}
+def _format_step(step: StepFacts) -> list[str]:
+    reasons = {**step.unchanged, **step.rejected}
     counts = ", ".join(f"{rows:,} {reason}" for reason, rows in reasons.items() if rows)
-    return [str(step.get("text") or step["use"]), f"{step['made']:,}", counts]
+    return [step.description or step.name, f"{step.synthetic:,}", counts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +11,10 @@ import typer
 
 from leaven.cli import output
 from leaven.cli.info import Json
+from leaven.cli.spec_check import check_spec_files
 
 if TYPE_CHECKING:
+    from leaven.experiment.run import RunOutline
     from leaven.protocols import Engine
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec file; `leaven init` writes one.")]
@@ -38,7 +41,9 @@ def run_experiment(
 ) -> None:
     """Train with and without augmentation, and compare."""
     from leaven.progress import show_progress
+    from leaven.run_folder import LOCK_FILE
 
+    check_spec_files(spec, changes or [])
     with show_progress() as on_progress:
         from leaven import experiment
         from leaven.config import load_spec
@@ -47,11 +52,13 @@ def run_experiment(
         outline = experiment.describe_run(config)
         if not dry_run:
             folder = out or Path("runs") / config.name
+            if resume and not (folder / LOCK_FILE).exists():
+                output.print_hint(f"nothing to resume: {folder} holds no run, so a new one starts")
             done = experiment.run(config, folder, resume, build_engine(engine, workers), on_progress, n_jobs)
     if not dry_run:
         _show_findings(done.path, json)
     elif json:
-        output.print_json(outline)
+        output.print_json(dataclasses.asdict(outline))
     else:
         output.print_results(*format_dry_run(outline))
 
@@ -64,23 +71,23 @@ def build_engine(name: str, workers: int | None) -> Engine:
     return engine
 
 
-def format_dry_run(outline: Mapping[str, Any]) -> Iterator[Any]:
-    """Every key of a resolved spec with its value, defaults included; then what would be trained."""
-    yield output.build_pairs(_flatten_keys(outline["spec"]))
+def format_dry_run(outline: RunOutline) -> Iterator[Any]:
+    """Every key of a resolved spec with its value, as `--set` takes it; then what would be trained."""
+    yield output.build_pairs(_flatten_keys(outline.spec))
     yield ""
-    pilots = f", and {outline['pilots']} short pilots" if outline["pilots"] else ""
-    names = ", ".join(f"“{name}”" for name in outline["arms"])
-    yield f"The spec is valid. `run` would train {outline['trainings']} times{pilots}: {names}."
+    pilots = f", and {outline.pilots} short pilots" if outline.pilots else ""
+    names = ", ".join(f"“{name}”" for name in outline.variants)
+    yield f"The spec is valid. `run` would train {outline.trainings} times{pilots}: {names}."
 
 
 def _flatten_keys(table: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """(dotted key, value) of everything in a table; variants and steps are numbered from 1.
+    """(dotted key, value) of everything in a table; variants and steps are numbered from 0, as in `--set`.
 
     >>> list(_flatten_keys({"split": {"kind": "time"}, "variant": [{"name": "crop"}]}))
-    [('split.kind', 'time'), ('variant.1.name', 'crop')]
+    [('split.kind', 'time'), ('variant.0.name', 'crop')]
     """
     if isinstance(table, list | tuple) and any(isinstance(entry, Mapping) for entry in table):
-        table = {str(number): entry for number, entry in enumerate(table, 1)}
+        table = {str(number): entry for number, entry in enumerate(table)}
     if isinstance(table, Mapping):
         for key, value in table.items():
             yield from _flatten_keys(value, f"{name}.{key}" if name else str(key))
@@ -90,12 +97,13 @@ def _flatten_keys(table: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 def _show_findings(folder: Path, json: bool) -> None:
     """Print the findings of a run and the path of its page."""
+    from leaven.facts import read_run_facts
     from leaven.report.terminal import build_verdict_table
 
-    facts = output.load_facts(folder)
+    facts = read_run_facts(folder)
     page = folder / "report.html"
     if json:
-        findings = {name: facts.get(name) for name in ("name", "seed", "verdict", "comparison", "cost")}
+        findings = {name: facts.to_json()[name] for name in ("name", "seed", "verdict", "comparison", "cost")}
         output.print_json({"run": folder, "report": page, **findings})
         return
     output.print_results(build_verdict_table(facts), "", f"report: {page}")
@@ -141,23 +149,22 @@ def expand_data(
     json: Json = False,
 ) -> None:
     """Only the data: real and synthetic rows, with the lineage of each."""
-    from leaven.cli.row_tables import format_kept_steps, format_row_counts
+    from leaven.cli.row_tables import format_reuse, format_row_counts
     from leaven.progress import show_progress
 
+    check_spec_files(spec, changes or [])
     with show_progress() as on_progress:
         from leaven.config import load_spec
         from leaven.experiment import expand_variant
 
         config, rows_engine = load_spec(spec, changes or []), build_engine(engine, workers)
         done = expand_variant(config, variant, out, resume, rows_engine, on_progress, without or ())
-    facts = output.load_facts(done.path)["arms"][0]
+    (facts,) = done.read_facts().variants
     rows = done.variant_folder(variant) / "expanded"
     if json:
-        output.print_json({"rows": rows, **facts})
+        output.print_json({"rows": rows, **dataclasses.asdict(facts)})
     else:
-        output.print_results(
-            *format_row_counts(facts), "", *format_kept_steps(facts.get("without", {})), f"rows: {rows}"
-        )
+        output.print_results(*format_row_counts(facts), "", *format_reuse(facts.reuse), f"rows: {rows}")
 
 
 def preview_rows(
@@ -173,6 +180,7 @@ def preview_rows(
     from leaven.cli.row_tables import format_previews
     from leaven.progress import show_progress
 
+    check_spec_files(spec, changes or [])
     with show_progress() as on_progress, tempfile.TemporaryDirectory(prefix="leaven-") as scratch:
         from leaven.config import load_spec
         from leaven.experiment import preview_variants
@@ -185,11 +193,11 @@ def write_report(
     run: Run, out: Annotated[Path | None, typer.Option(help="The page; by default RUN/report.html.")] = None
 ) -> None:
     """Write the page of a run again, from its facts."""
+    from leaven.facts import read_run_facts
     from leaven.report.html import write_report
 
-    output.load_facts(run)  # raises the error of a folder that is no run
-    facts = run / "facts.json" if run.is_dir() else run
-    output.print_results(str(write_report(facts, out or facts.with_name("report.html"))))
+    facts, folder = read_run_facts(run), run if run.is_dir() else run.parent
+    output.print_results(str(write_report(facts, out or folder / "report.html")))
 
 
 def compare_two_runs(
@@ -198,7 +206,8 @@ def compare_two_runs(
     json: Json = False,
 ) -> None:
     """Two runs side by side, with differences that make them hard to compare."""
+    from leaven.facts import read_run_facts
     from leaven.stats import compare_runs
 
-    comparison = compare_runs(output.load_facts(first), output.load_facts(second))
+    comparison = compare_runs(read_run_facts(first), read_run_facts(second))
     output.print_json(comparison) if json else output.print_results(*comparison.lines)

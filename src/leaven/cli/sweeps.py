@@ -10,6 +10,7 @@ import typer
 from leaven.cli import output
 from leaven.cli.info import Json
 from leaven.cli.runs import Changes, EngineName, NJobs, Resume, SpecFile, Workers, build_engine
+from leaven.cli.spec_check import check_spec_files
 
 
 def sweep_field(
@@ -33,21 +34,24 @@ def sweep_field(
     """Effect and fidelity along any number of any step, or along the number of synthetic rows."""
     from leaven.progress import show_progress
 
+    check_spec_files(spec, changes or [])
     with show_progress() as on_progress:
         from leaven import sweeps
         from leaven.config import load_spec
 
         config, rows_engine = load_spec(spec, changes or []), build_engine(engine, workers)
         folder = sweeps.run_sweep(config, vary, out, resume, rows_engine, on_progress, n_jobs).path
+    from leaven.facts import read_run_facts, to_json
     from leaven.report.sweep_plot import build_sweep_table
 
-    study, page = output.load_facts(folder)["study"], folder / "report.html"
+    sweep, page = read_run_facts(folder).sweep, folder / "report.html"
+    assert sweep is not None
     if json:
-        output.print_json({"run": folder, "report": page, **study})
+        output.print_json({"run": folder, "report": page, **to_json(sweep)})
         return
-    titles, rows = build_sweep_table(study)
-    lines = [[*row["cells"], " ".join(filter(None, (row["sign"], row["verdict"], row["marks"])))] for row in rows]
-    head = [titles[0], *(f">{title}" for title in titles[1:-1]), ""]
+    table = build_sweep_table(sweep)
+    lines = [[*row.cells, " ".join(filter(None, (row.sign, row.verdict, row.marks)))] for row in table.rows]
+    head = [table.titles[0], *(f">{title}" for title in table.titles[1:]), ""]
     output.print_results(
-        output.build_table(head, lines), *(f"• {sentence}" for sentence in study["words"]), "", f"report: {page}"
+        output.build_table(head, lines), *(f"• {sentence}" for sentence in sweep.sentences), "", f"report: {page}"
     )

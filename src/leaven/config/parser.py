@@ -140,9 +140,12 @@ def _build_kind(table: Any, family: str, default: str, text: spec_text.SpecSourc
         table = {"kind": table}
     own = dict(_get_table({key: table}, key, text))
     kind = str(own.pop("kind", default))
-    return build_config(
-        find_class(kind, (family,), text.locate(f"{key}.kind")), own, lambda name: text.locate(f"{key}.{name}")
-    )
+    cls = find_class(kind, (family,), text.locate(f"{key}.kind"))
+    others = [name for name in own if name not in {one.name for one in fields(cls)}]
+    if others and f"{key}.kind" in text.overridden:
+        fix = f"--set {key}={kind} replaces the whole table of {text.name}"
+        raise SpecError(f"--set {key}.kind={kind}", f"fields of {kind!r}", ", ".join(others), fix)
+    return build_config(cls, own, lambda name: text.locate(f"{key}.{name}"))
 
 
 def _build_data(table: Any, task: Task, text: spec_text.SpecSource, folder: Path) -> tuple[Any, CatalogSource | None]:
@@ -213,16 +216,14 @@ def _build_variants(tables: Any, context: _Context) -> tuple[Variant, ...]:
     if not isinstance(tables, list):
         raise SpecError(text.locate(VARIANTS), "a list of variants", repr(tables), f"write [[{VARIANTS}]] above each")
     variants: list[Variant] = []
-    for number, table in enumerate(tables, 1):
-        name = check_value(table.get("name", f"{VARIANTS} {number}"), str, text.locate(f"{VARIANTS}.name"))
+    for number, table in enumerate(tables):
+        name = check_value(table.get("name", f"{VARIANTS} {number + 1}"), str, text.locate(f"{VARIANTS}.name"))
         if name in [BASELINE, CONTROL, *(variant.name for variant in variants)]:
             why = "it always runs" if name in (BASELINE, CONTROL) else "another variant has it"
-            raise SpecError(
-                f"{text.name}: {VARIANTS} {number}, name", "a unique name", f"{name!r} ({why})", "rename it"
-            )
+            raise SpecError(f"{text.name}: {VARIANTS}.{number}.name", "a unique name", f"{name!r} ({why})", "rename it")
         if same_folder := next((variant.name for variant in variants if slugify(variant.name) == slugify(name)), None):
             got = f"{name!r}, whose folder would be that of {same_folder!r}"
-            raise SpecError(f"{text.name}: {VARIANTS} {number}, name", "a unique name", got, "rename it")
+            raise SpecError(f"{text.name}: {VARIANTS}.{number}.name", "a unique name", got, "rename it")
         variants.append(Variant(name, _build_plan(table, context, f"{VARIANTS}.{name}")))
     return tuple(variants)
 

@@ -15,7 +15,7 @@ from leaven.protocols import ControllerState, Decision, Feedback
 class Replay:
     """The decisions of another training at the same progress, independent of the feedback (open loop).
 
-    log     `decisions.json` of that training, in arms/<arm>/seed-<n>/ of a run
+    log     `decisions.json` of that training, in variants/NAME/seed-N/ of a run
     strata  lengths at which a further stratum of histories begins, equal to those of that training
 
     Raises SpecError for an invalid log or other strata.
@@ -54,7 +54,7 @@ def _read_log(log: Path) -> tuple[tuple[float, Decision], ...]:
             (at, Decision(**one | {name: tuple(map(float, one[name])) for name in pairs})) for at, one in found
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        fix = "name arms/<arm>/seed-<n>/decisions.json of a finished run"
+        fix = "name variants/NAME/seed-N/decisions.json of a finished run"
         raise SpecError("replay.log", "a log of decisions", f"{log} ({type(error).__name__})", fix) from error
     if not decisions:
         raise SpecError("replay.log", "at least one decision", f"none in {log}", "")

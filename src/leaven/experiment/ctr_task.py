@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,62 +11,72 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
+from leaven.augmentation import Plan
 from leaven.cleaning import clean_events
-from leaven.config import Spec
 from leaven.config.evaluation import CtrEvaluationConfig
 from leaven.ctr_features import LabeledTable, SampleSplit, find_issues, read_labeled_table
+from leaven.datasets.catalog import Catalog
 from leaven.datasets.events import Events
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError
 from leaven.experiment import adaptive_training
 from leaven.experiment.evaluation_result import EvaluationResult
+from leaven.experiment.prepared_data import PreparationConfig, TaskFacts, Timed
+from leaven.facts import (
+    CalibrationBin,
+    CleaningRuleFacts,
+    CtrFacts,
+    CtrVariantFacts,
+    DataFacts,
+    DataWarning,
+    TrainingFacts,
+    from_json,
+)
 from leaven.filters.rules import Rules
 from leaven.ingest import build_histories, read_events
 from leaven.metrics.ctr.ctr_metrics import compute_calibration_curve, find_best_threshold
 from leaven.metrics.metric_names import parse_ctr_metrics
 from leaven.metrics.segments import label_row_segments
 from leaven.profiling.log_statistics import compute_log_statistics
-from leaven.protocols import FittedCtrModel, TrainingContext
+from leaven.protocols import CtrModel, FittedCtrModel, TrainingContext
 from leaven.registry import create_config
 from leaven.run_folder import read_json, write_json
+from leaven.stats import pool_small_groups
 
-Timed = Callable[[str, Callable[[], Any]], Any]
 _FACTS = "parts.json"
 CURVE_GROUPS = 10
 """Groups of about equal size in the calibration plot."""
 _POPULAR = "item_events_30d"
 
 
-def list_files(spec: Spec) -> list[str]:
-    """The log and the table of items, or the labelled table."""
-    if isinstance(spec.data, LabeledTable):
-        return [str(spec.data.labeled)]
-    return [str(spec.data.interactions), *([str(spec.items.items)] if spec.items else [])]
-
-
-def prepare_parts(spec: Spec, timed: Timed) -> tuple[SampleSplit, dict[str, Any]]:
-    """Labelled rows in three parts; suspected leaks of the training rows are reported and kept in the facts."""
-    parts, facts = _prepare_table(spec, timed) if isinstance(spec.data, LabeledTable) else _prepare_log(spec, timed)
+def prepare_parts(config: PreparationConfig, timed: Timed) -> tuple[SampleSplit, DataFacts]:
+    """Labeled rows in three parts; suspected leaks of the training rows are reported and kept in the facts."""
+    if isinstance(config.source, LabeledTable):
+        parts, facts = _prepare_table(config.source, config, timed)
+    else:
+        parts, facts = _prepare_log(config, timed)
     leaks = timed("looking for leaks", lambda: find_issues(parts.train))
     for leak in leaks:
         timed(f"careful: {leak.message}", lambda: None)
-    issues = [{"kind": one.kind, "column": one.column, "value": one.value, "words": one.message} for one in leaks]
-    return parts, facts | {"split": dict(parts.facts), "oddities": issues}
+    warnings = tuple(DataWarning(one.kind, one.column, one.value, one.message) for one in leaks)
+    return parts, replace(facts, split=parts.facts, warnings=warnings)
 
 
-def _prepare_table(spec: Spec, timed: Timed) -> tuple[SampleSplit, dict[str, Any]]:
-    rows: Samples = timed("reading the table", lambda: read_labeled_table(spec.data))
-    parts = timed("split", lambda: spec.split.split_table(rows, rng.derive_key(spec.seed, "split")))
-    return parts, {"reading": dict(rows.facts) | {"numbers": len(rows.numeric), "categories": len(rows.categorical)}}
+def _prepare_table(source: LabeledTable, config: PreparationConfig, timed: Timed) -> tuple[SampleSplit, DataFacts]:
+    rows: Samples = timed("reading the table", lambda: read_labeled_table(source))
+    parts = timed("split", lambda: config.split.split_table(rows, rng.derive_key(config.seed, "split")))
+    columns = {"numbers": len(rows.numeric), "categories": len(rows.categorical)}
+    return parts, DataFacts(reading={**rows.facts, **columns})
 
 
-def _prepare_log(spec: Spec, timed: Timed) -> tuple[SampleSplit, dict[str, Any]]:
-    events: Events = timed("reading the log", lambda: read_events(spec.data, items=spec.items))
-    cleaned = timed("cleaning", lambda: clean_events(events, spec.clean))
-    found = timed("health of the log", lambda: compute_log_statistics(build_histories(cleaned.events).histories))
-    key = rng.derive_key(spec.seed, "samples")
-    parts = timed("sampling rows", lambda: spec.split.split_log(cleaned.events, spec.samples, key))
-    return parts, {"reading": dict(events.facts), "cleaning": list(cleaned.rules), "health": found}
+def _prepare_log(config: PreparationConfig, timed: Timed) -> tuple[SampleSplit, DataFacts]:
+    events: Events = timed("reading the log", lambda: read_events(config.source, items=config.items))
+    cleaned = timed("cleaning", lambda: clean_events(events, config.clean))
+    histories = timed("statistics of the log", lambda: build_histories(cleaned.events).histories)
+    key = rng.derive_key(config.seed, "samples")
+    parts = timed("sampling rows", lambda: config.split.split_log(cleaned.events, config.samples, key))
+    rules = from_json(tuple[CleaningRuleFacts, ...], cleaned.rules, "the rules of cleaning")
+    return parts, DataFacts(events.facts, rules, compute_log_statistics(histories))
 
 
 def save_parts(prepared: SampleSplit, folder: Path) -> None:
@@ -86,13 +96,29 @@ def load_parts(folder: Path) -> SampleSplit:
     return SampleSplit.load(folder, read_json(folder / _FACTS, "run again with --resume"))
 
 
-def check_parts(spec: Spec, parts: SampleSplit) -> None:
+def get_catalog(parts: SampleSplit) -> Catalog | None:
+    """None: samples hold the attributes of their items."""
+    return None
+
+
+def get_unseen(parts: SampleSplit) -> Samples | None:
+    """All samples of the control users; None where there are none."""
+    return parts.control
+
+
+def check_parts(
+    parts: SampleSplit,
+    recommender: CtrModel,
+    plans: Sequence[Plan],
+    evaluate: CtrEvaluationConfig,
+    rules: Sequence[str],
+) -> None:
     """Raises SpecError for rules of unknown columns, DataError for rules that real rows break, LeavenError for plans
     that the CTR model cannot follow.
     """
-    for variant in spec.variants:
-        adaptive_training.check_plan(variant.plan, spec.recommender, parts)
-    kept = Rules(spec.rules).fit(parts.train)(parts.train)
+    for plan in plans:
+        adaptive_training.check_plan(plan, recommender, parts)
+    kept = Rules(tuple(rules)).fit(parts.train)(parts.train)
     if kept.rejected:
         broken = ", ".join(f"{count:,} break {rule!r}" for rule, count in kept.rejected.items())
         raise DataError(
@@ -120,23 +146,23 @@ def evaluate_model(
         if not one.has_user_values
     }
     groups = {}
-    for by, groups_of in label_row_segments(test, parts.train).items():
-        for group in np.unique(groups_of):
-            mine = groups_of == group
+    for by, names in label_row_segments(test, parts.train).items():
+        pooled_names = pool_small_groups(names, test.user_ids)
+        for group in np.unique(pooled_names):
+            mine = pooled_names == group
             found = metrics[evaluate.metrics[0]].of_users(label[mine], probability[mine], test.user_ids[mine])
             if np.isfinite(found).all():
                 groups[by, str(group)] = found
-    return EvaluationResult(
-        values, pooled, groups, {"threshold": threshold, "calibration": _build_calibration_curve(label, probability)}
-    )
+    calibration = _build_calibration_curve(label, probability)
+    return EvaluationResult(values, pooled, groups, threshold=threshold, calibration=calibration)
 
 
-def _build_calibration_curve(label: npt.NDArray[np.float64], probability: npt.NDArray[np.float64]) -> list[list[float]]:
-    """(mean probability, share of positives, rows) of each group."""
+def _build_calibration_curve(
+    label: npt.NDArray[np.float64], probability: npt.NDArray[np.float64]
+) -> tuple[CalibrationBin, ...]:
     _, predicted, observed, size = compute_calibration_curve(label, probability, n_bins=CURVE_GROUPS)
-    return [
-        [round(x, 5) for x in one] for one in zip(predicted.tolist(), observed.tolist(), size.tolist(), strict=True)
-    ]
+    bins = zip(predicted.tolist(), observed.tolist(), size.tolist(), strict=True)
+    return tuple(CalibrationBin(round(p, 5), round(o, 5), int(rows)) for p, o, rows in bins)
 
 
 def list_users(parts: SampleSplit) -> npt.NDArray[np.uint64]:
@@ -149,16 +175,21 @@ def group_users(parts: SampleSplit) -> Mapping[str, npt.NDArray[np.str_]]:
     return {}
 
 
-def build_extra_facts(spec: Spec, parts: SampleSplit, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
+def build_task_facts(
+    config: PreparationConfig, parts: SampleSplit, evaluate: CtrEvaluationConfig, trainings: Sequence[TrainingFacts]
+) -> TaskFacts:
     """Thresholds and calibration of every variant, and the metrics of popularity alone."""
-    variants: dict[str, dict[str, Any]] = {}
-    for one in facts:
-        mine = variants.setdefault(str(one["arm"]), {"thresholds": [], "calibration": one["calibration"]})
-        mine["thresholds"].append(one["threshold"])
-    found: dict[str, Any] = {"arms": variants, "positive_share": float(parts.test.label.mean())}
-    if _POPULAR in parts.train.numeric:
-        popular = create_config("ctr_models", "popularity", {"column": _POPULAR}).fit(parts.train, TrainingContext())
-        result = evaluate_model(popular, parts, spec.evaluate, spec.seed)
-        values = {name: float(one.mean()) for name, one in result.values.items() if np.isfinite(one).all()}
-        found["popularity"] = {"column": _POPULAR, **values}
-    return {"clicks": found}
+    by_variant: dict[str, list[TrainingFacts]] = {}
+    for one in trainings:
+        by_variant.setdefault(one.variant, []).append(one)
+    variants = {
+        name: CtrVariantFacts(tuple(t.threshold for t in mine if t.threshold is not None), mine[0].calibration)
+        for name, mine in by_variant.items()
+    }
+    facts = CtrFacts(variants, float(parts.test.label.mean()))
+    if _POPULAR not in parts.train.numeric:
+        return TaskFacts(ctr=facts)
+    popular = create_config("ctr_models", "popularity", {"column": _POPULAR}).fit(parts.train, TrainingContext())
+    result = evaluate_model(popular, parts, evaluate, config.seed)
+    values = {name: float(one.mean()) for name, one in result.values.items() if np.isfinite(one).all()}
+    return TaskFacts(ctr=replace(facts, popularity_column=_POPULAR, popularity=values))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from leaven.facts import CalibrationBin
 
 Values = npt.NDArray[np.float64]
 _GROUP = "group:"
@@ -18,16 +19,20 @@ _GROUP = "group:"
 class EvaluationResult:
     """Metrics of one trained model.
 
-    values  metric -> float64 (users,), one value per test user, more is better
-    pooled  metric -> one number for all users
-    groups  (grouping, group) -> values of the first metric, of the users with rows in that group
-    facts   further facts for the report
+    values       metric -> float64 (users,), one value per test user, more is better
+    pooled       metric -> one number for all users
+    groups       (grouping, group) -> values of the first metric, of the users with rows in that group
+    test_views   views of each test history
+    threshold    CTR: threshold of positive predictions; None for other tasks
+    calibration  CTR: calibration on the test rows
     """
 
     values: Mapping[str, Values]
     pooled: Mapping[str, float]
     groups: Mapping[tuple[str, str], Values] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    test_views: int = 1
+    threshold: float | None = None
+    calibration: tuple[CalibrationBin, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write values and groups; the file is complete or absent."""

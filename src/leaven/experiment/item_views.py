@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from leaven.augmentation.item_views import IMAGE_SIZE
 from leaven.config import Variant
 from leaven.datasets.catalog import Catalog
 from leaven.errors import SpecError
+from leaven.facts import Preview
 from leaven.protocols import ItemReader
 from leaven.registry import find_kind
 
@@ -40,23 +41,8 @@ def build_item_views(
     return build_catalog_views(catalog, plan, seed, draw, size or IMAGE_SIZE, folder)
 
 
-def write_item_views(
-    recommender: Any, seed: int, plan: Plan, catalog: Catalog | None, folder: Path, facts: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Write the views of the steps on items; the facts of all steps and a gallery. {} where there are no such steps."""
-    found = build_item_views(recommender, seed, plan, catalog, 0, folder)
-    if found is None:
-        return {}
-    found.write_files(folder)
-    own = {fact["index"]: fact for fact in found.describe_steps()}
-    return {"steps": [own.get(step["index"], step) for step in facts["steps"]], "gallery": found.sample_views()}
-
-
-def preview_item_steps(
-    recommender: Any, seed: int, plan: Plan, catalog: Catalog | None, items: int, scratch: Path
-) -> list[dict[str, Any]]:
+def preview_item_steps(views: CatalogViews | None, items: int) -> list[Preview]:
     """Some items before and after each step, in the format of row previews; images by their pixel distance."""
-    found = build_item_views(recommender, seed, plan, catalog, 0, scratch)
-    if found is None:
+    if views is None:
         return []
-    return [preview.as_dict() for preview in found.preview_views(items)]
+    return views.preview_views(items)

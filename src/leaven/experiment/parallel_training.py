@@ -34,7 +34,7 @@ def train_in_parallel(
     """
     todo = [
         (index, seed)
-        for seed in range(1, bench.spec.evaluate.seeds + 1)
+        for seed in range(1, bench.evaluate.seeds + 1)
         for index, expanded in enumerate(variants)
         if expanded.variant.plan.controller is None
         and not bench.run.is_stage_done(*bench.describe_stage(expanded, seed))
@@ -42,10 +42,10 @@ def train_in_parallel(
     processes = min(n_jobs or os.cpu_count() or 1, len(todo))
     if processes < 2:
         return
-    words = f"training, {processes} in parallel"
-    on_progress(0, len(todo), words)
+    description = f"training, {processes} in parallel"
+    on_progress(0, len(todo), description)
     for done, _ in enumerate(Local(processes).map(_train_one, todo, _Shared(bench, variants)), 1):
-        on_progress(done, len(todo), words)
+        on_progress(done, len(todo), description)
 
 
 def _train_one(shared: _Shared, job: tuple[int, int]) -> None:

@@ -2,67 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
+from leaven.augmentation import Plan
 from leaven.cleaning import clean_events
-from leaven.config import EvaluationConfig, Spec
+from leaven.config import EvaluationConfig
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.events import Events
-from leaven.datasets.histories import HeldOut
+from leaven.datasets.histories import Histories
 from leaven.errors import DataError
 from leaven.experiment import adaptive_training
 from leaven.experiment.evaluation_result import EvaluationResult
+from leaven.experiment.prepared_data import PreparationConfig, TaskFacts, Timed
 from leaven.experiment.split_storage import load_split, save_split
 from leaven.experiment.test_time_augmentation import HistoryViews, recommend_with_views
+from leaven.facts import CleaningRuleFacts, DataFacts, TrainingFacts, from_json
 from leaven.ingest import build_catalog, build_histories, read_events
 from leaven.ingest.id_mapping import IndexedHistories
 from leaven.ingest.reader import open_database
 from leaven.metrics.metric_names import parse_ranking_metrics
 from leaven.metrics.segments import label_user_segments
 from leaven.profiling.log_statistics import compute_log_statistics
-from leaven.protocols import FittedRecommender
+from leaven.protocols import FittedRecommender, Recommender
 from leaven.run_folder import read_json
 from leaven.splits.log_splits import Split, require_clock
 
 READING = "1500MB"
 """Memory of the database while a log is read, cleaned and ordered; above it, data spill to the temporary folder."""
 
-Timed = Callable[[str, Callable[[], Any]], Any]
 
-
-def list_files(spec: Spec) -> list[str]:
-    """The log, and the table of items."""
-    options = spec.data.options
-    given = [path for path in (options.valid, options.test) if path]
-    return [str(spec.data.interactions), *given, *([str(spec.items.items)] if spec.items else [])]
-
-
-def prepare_parts(spec: Spec, timed: Timed) -> tuple[tuple[Split, Catalog], dict[str, Any]]:
+def prepare_parts(config: PreparationConfig, timed: Timed) -> tuple[tuple[Split, Catalog], DataFacts]:
     """Read, clean, order and split the log."""
     database = open_database(READING)
-    events: Events = timed("reading the log", lambda: read_events(spec.data, items=spec.items, connection=database))
-    require_clock(spec.split, events.has_clock)
-    cleaned = timed("cleaning", lambda: clean_events(events, spec.clean))
+    events: Events = timed(
+        "reading the log", lambda: read_events(config.source, items=config.items, connection=database)
+    )
+    require_clock(config.split, events.has_clock)
+    cleaned = timed("cleaning", lambda: clean_events(events, config.clean))
     ordered: IndexedHistories = timed("ordering events into histories", lambda: build_histories(cleaned.events))
-    catalog = timed("reading the items", lambda: build_catalog(cleaned.events, ordered.item_ids, spec.items))
+    catalog = timed("reading the items", lambda: build_catalog(cleaned.events, ordered.item_ids, config.items))
     database.close()  # its memory is not needed any more
     histories = replace(ordered.histories, catalog=catalog)
-    split: Split = timed("split", lambda: spec.split.split(histories, rng.derive_key(spec.seed, "split")))
-    found = timed("health of the log", lambda: compute_log_statistics(histories))
-    facts = {
-        "reading": dict(events.facts),
-        "cleaning": list(cleaned.rules),
-        "health": found,
-        "split": dict(split.facts),
-    }
-    return (split, catalog), facts
+    split: Split = timed("split", lambda: config.split.split(histories, rng.derive_key(config.seed, "split")))
+    statistics = timed("statistics of the log", lambda: compute_log_statistics(histories))
+    rules = from_json(tuple[CleaningRuleFacts, ...], cleaned.rules, "the rules of cleaning")
+    return (split, catalog), DataFacts(events.facts, rules, statistics, split.facts)
 
 
 def save_parts(prepared: tuple[Split, Catalog], folder: Path) -> None:
@@ -80,14 +70,26 @@ def drop_users(prepared: tuple[Split, Catalog], keys: npt.NDArray[np.uint64]) ->
 load_parts = load_split
 
 
-def check_parts(spec: Spec, parts: Split) -> None:
+def get_catalog(parts: Split) -> Catalog | None:
+    """The items."""
+    return parts.train.catalog
+
+
+def get_unseen(parts: Split) -> Histories | None:
+    """Complete histories of the control users; None where there are none."""
+    return parts.control_histories
+
+
+def check_parts(
+    parts: Split, recommender: Recommender, plans: Sequence[Plan], evaluate: EvaluationConfig, rules: Sequence[str]
+) -> None:
     """Raises DataError for lists longer than the catalog, LeavenError for plans that the recommender cannot follow."""
-    longest, items = parse_ranking_metrics(spec.evaluate.metrics).max_k, parts.train.n_items
+    longest, items = parse_ranking_metrics(evaluate.metrics).max_k, parts.train.n_items
     if longest > items:
         fix = f"shorten it, for example ndcg@{max(1, items // 2)}"
         raise DataError("evaluate.metrics", f"lists of at most {items} items, as many as there are", f"@{longest}", fix)
-    for variant in spec.variants:
-        adaptive_training.check_plan(variant.plan, spec.recommender, parts)
+    for plan in plans:
+        adaptive_training.check_plan(plan, recommender, parts)
 
 
 def evaluate_model(fitted: FittedRecommender, parts: Split, evaluate: EvaluationConfig, seed: int) -> EvaluationResult:
@@ -100,7 +102,7 @@ def evaluate_model(fitted: FittedRecommender, parts: Split, evaluate: Evaluation
         ranked = recommend_with_views(fitted, test.histories, metrics.max_k, views, evaluate.allow_repeats)
     values = {name: metric(ranked, test, train) for name, metric in metrics.per_user.items()}
     pooled = {name: metric(ranked, train) for name, metric in metrics.catalog.items()}
-    return EvaluationResult(values, pooled, facts={"views": evaluate.views})
+    return EvaluationResult(values, pooled, test_views=evaluate.views)
 
 
 def list_users(parts: Split) -> npt.NDArray[np.uint64]:
@@ -113,26 +115,16 @@ def group_users(parts: Split) -> Mapping[str, npt.NDArray[np.str_]]:
     return label_user_segments(parts.test, parts.train)
 
 
-def build_extra_facts(spec: Spec, parts: Split, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """The best possible value, where the log is simulated."""
-    best = _compute_best_ndcg(spec, parts.test)
-    return {} if best is None else {"comparison": {"truth": best}}
-
-
-def _compute_best_ndcg(spec: Spec, test: HeldOut) -> float | None:
-    """NDCG of ranking by the true law, where the log is simulated and the first metric is NDCG."""
-    path, name = _find_truth(spec), spec.evaluate.metrics[0]
-    if path is None or not name.startswith("ndcg@"):
-        return None
+def build_task_facts(
+    config: PreparationConfig, parts: Split, evaluate: EvaluationConfig, trainings: Sequence[TrainingFacts]
+) -> TaskFacts:
+    """The best possible value, where the log is simulated and the deciding metric is NDCG."""
+    name, (log, *_) = evaluate.metrics[0], config.list_sources()
+    truth = Path(log).parent / "truth.json"
+    if "://" in log or not truth.is_file() or not name.startswith("ndcg@"):
+        return TaskFacts()
     from leaven.simulator import Simulator
 
-    world = Simulator(**read_json(path, "write the shop again: leaven simulate")["shop"]).build_world()
-    best = world.best_ndcg(test, int(name.partition("@")[2]), not spec.evaluate.allow_repeats)
-    return float(best.mean())
-
-
-def _find_truth(spec: Spec) -> Path | None:
-    """Path of the file with the truth of a simulated log; None for other logs."""
-    folder = Path(str(spec.data.interactions)).parent
-    truth = folder / "truth.json"
-    return truth if "://" not in str(spec.data.interactions) and truth.is_file() else None
+    world = Simulator(**read_json(truth, "write the log again: leaven simulate")["shop"]).build_world()
+    best = world.best_ndcg(parts.test, int(name.partition("@")[2]), not evaluate.allow_repeats)
+    return TaskFacts(best_possible=float(best.mean()))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +14,33 @@ from leaven.augmentation import Plan, Step, preview_plan, write_expansion
 from leaven.augmentation.expansion import LazyRows, count_workers
 from leaven.config import Spec, Variant, build_repeat, resolve_spec
 from leaven.config.experiment_spec import BASELINE, CONTROL
-from leaven.experiment import facts as summary
-from leaven.experiment import parallel_training, tasks
+from leaven.errors import SpecError
+from leaven.experiment import parallel_training, summary, tasks
 from leaven.experiment.incremental_expansion import remove_variant_steps, reuse_variant_rows
-from leaven.experiment.item_views import check_item_modalities, preview_item_steps, write_item_views
-from leaven.experiment.preparation import Prepared, prepare
-from leaven.experiment.synthetic_quality import check_gates, evaluate_variants
+from leaven.experiment.item_views import build_item_views, check_item_modalities, preview_item_steps
+from leaven.experiment.preparation import prepare
+from leaven.experiment.prepared_data import PreparationConfig, PreparedData
+from leaven.experiment.synthetic_quality import QualityContext, add_quality, evaluate_variants
 from leaven.experiment.trial import (
     ExpandedVariant,
     Trial,
     TrialContext,
+    fingerprint_evaluation,
     fingerprint_rows,
-    list_evaluation_tables,
     run_trial,
 )
+from leaven.facts import FACTS_FILE, GalleryFacts, Preview, RunFacts, VariantFacts, from_json, to_json
 from leaven.progress import ProgressCallback, no_progress, prefix_progress
 from leaven.protocols import Engine
 from leaven.registry import create_config
-from leaven.report.html import write_report as write_page
+from leaven.report.html import write_report
 from leaven.run_folder import (
-    FACTS_FILE,
-    LOCK_FILE,
     RECORDS_FILE,
     REPORT_FILE,
-    SPEC_FILE,
     VIEWS_FOLDER,
     RunFolder,
-    compute_fingerprint,
     create_run,
     write_json,
-    write_text,
 )
 
 PREVIEWS = 10
@@ -60,101 +57,149 @@ def run(
 ) -> RunFolder:
     """Run the whole experiment: train every variant with every seed, compare them and write the report.
 
-    engine  makes the rows; any engine and any number of workers give the same bytes
+    engine  creates the rows; any engine and any number of workers give the same bytes
     n_jobs  trainings in parallel, 0: one per core
-    resume  go on in a folder where the same spec was interrupted
+    resume  continue in a folder where the same spec was interrupted; `evaluate.seeds` may grow
 
-    Raises LeavenError for a spec or data that cannot be used; finished stages are kept. Raises GateError, once all is
-    written, where the synthetic rows of a variant fail a gate of the spec.
+    Raises LeavenError for a spec or data that cannot be used; finished stages are kept, and a folder into which no data
+    were read is removed. Raises GateError, once all is written, where the synthetic rows of a variant fail a gate.
     """
-    check_item_modalities(spec.recommender, spec.variants)
-    folder = create_run(out, resume)
-    write_text(folder.path / SPEC_FILE, tomli_w.dumps(resolve_spec(spec)))
-
+    _check_variants(spec)
     with _start_workers(engine) as workers:
-        prepared = prepare(spec, folder, on_progress)
-        write_json(folder.path / LOCK_FILE, summary.build_lock(spec, prepared.fingerprint))
-        tasks.of(spec).check_parts(spec, prepared.split)
-        variants = _expand_all(
-            spec, _VariantExpander(spec.recommender, spec.seed, prepared, folder, workers, on_progress)
-        )
+        with _remove_if_unread(out):
+            folder = create_run(out, resume, resolve_spec(spec))
+            data = prepare(spec, folder, on_progress)
+        _record_spec(spec, folder, data)
+        task, plans = tasks.of(spec.task), [variant.plan for variant in spec.variants]
+        task.check_parts(data.split, spec.recommender, plans, spec.evaluate, spec.rules)
+        expander = _VariantExpander(spec.recommender, spec.seed, data, folder, workers, on_progress)
+        variants = _expand_all(expander, spec.variants, build_repeat(spec))
 
-    bench = _build_context(spec, prepared, folder)
+    bench = TrialContext(
+        folder,
+        data,
+        task,
+        spec.recommender,
+        spec.evaluate,
+        spec.seed,
+        steps=spec.evaluate.steps or spec.recommender.steps(data.train),  # as many for every variant
+        fingerprint=fingerprint_evaluation(data.fingerprint, spec.seed, spec.recommender, spec.evaluate),
+    )
     parallel_training.train_in_parallel(bench, variants, n_jobs, on_progress)
     trials = _run_trials(bench, variants, on_progress)
-    quality = evaluate_variants(spec, prepared, folder, variants, on_progress)
+    context = QualityContext(folder, data, spec.quality, spec.recommender, spec.seed, spec.evaluate.steps)
+    quality = evaluate_variants(context, variants, on_progress)
 
     on_progress(0, 0, "comparing")
-    facts = summary.build_facts(spec, prepared, folder, [variant.facts for variant in variants], trials)
-    facts = summary.add_quality(facts, quality)
-    summary.write_records(trials, tasks.of(spec).list_users(prepared.split), folder.path / RECORDS_FILE)
-    write_json(folder.path / FACTS_FILE, facts)
-    write_page(folder.path / FACTS_FILE, folder.path / REPORT_FILE)
+    facts = summary.build_run_facts(spec.name, PreparationConfig.from_spec(spec), bench, variants, trials)
+    summary.write_records(trials, task.list_users(data.split), folder.path / RECORDS_FILE)
+    write_facts(folder, add_quality(facts, quality))
     on_progress(1, 1, "comparing")
-    check_gates(facts.get("judging", {}))
+    if quality is not None:
+        quality.raise_for_gates()
     return folder
+
+
+def write_facts(folder: RunFolder, facts: RunFacts) -> None:
+    """Write the facts of a run, and its page."""
+    write_json(folder.path / FACTS_FILE, facts.to_json())
+    write_report(facts, folder.path / REPORT_FILE)
+
+
+def _check_variants(spec: Spec) -> None:
+    """Raises SpecError for a spec without variants, and for steps on items that the recommender does not read."""
+    if not spec.variants:
+        fix = 'add [[variant]] with name = "crop", and below it [[variant.step]] with use = "crop"'
+        raise SpecError("variant", "a plan to compare with training on real rows alone", "no variant", fix)
+    check_item_modalities(spec.recommender, spec.variants)
+
+
+def _record_spec(spec: Spec, folder: RunFolder, data: PreparedData) -> None:
+    folder.record_spec(tomli_w.dumps(resolve_spec(spec)), summary.build_lock(spec, data.fingerprint))
+
+
+@contextmanager
+def _remove_if_unread(out: Path) -> Iterator[None]:
+    """Remove a folder that this run has created, where its data cannot be read."""
+    is_new = not out.exists()
+    try:
+        yield
+    except Exception:
+        if is_new and out.is_dir():
+            RunFolder(out).remove()
+        raise
 
 
 @dataclass(frozen=True, eq=False)
 class _VariantExpander:
-    """Writes the rows that variants make once."""
+    """Writes the rows that variants create once."""
 
     recommender: Any
     seed: int
-    prepared: Prepared
+    data: PreparedData
     run: RunFolder
     engine: Engine | None
     on_progress: ProgressCallback
 
     def expand(self, variant: Variant) -> ExpandedVariant:
         """Write the rows of one variant; they stay in files until they are trained on."""
-        train, plan = self.prepared.split.train, variant.plan
-        catalog = getattr(train, "catalog", None)  # labelled rows have none
-        mark = fingerprint_rows(self.prepared.fingerprint, self.seed, plan)
-        folder, views_folder = (
-            self.run.variant_folder(variant.name) / "expanded",
-            self.run.variant_folder(variant.name) / VIEWS_FOLDER,
-        )
-        with self.run.run_stage(f"rows {variant.name}", mark, [folder]) as stage:
+        fingerprint = fingerprint_rows(self.data.fingerprint, self.seed, variant.plan)
+        folder = self.run.variant_folder(variant.name) / "expanded"
+        with self.run.run_stage(f"rows {variant.name}", fingerprint, [folder]) as stage:
             if not stage.is_done:
-                # a few shards per worker: then the last one to end keeps the others waiting for a short while only
-                shards = 1 if self.engine is None else 64 * count_workers(self.engine)
-                expansion = write_expansion(
-                    train, plan, folder, self.seed, self.engine, shards, prefix_progress(self.on_progress, variant.name)
-                )
-                stage.facts |= {"steps": list(expansion.steps)}
-                if not stage.facts.get("previews"):  # rows remade without a step have some already
-                    shown = preview_plan(plan, train, PREVIEWS, self.seed, expansion.fitted)
-                    stage.facts |= {"previews": [pair.as_dict() for pair in shown]}
-                stage.facts |= write_item_views(self.recommender, self.seed, plan, catalog, views_folder, stage.facts)
-        added = sum(int(step["made"]) for step in stage.facts["steps"] if step["mode"] == "append" and "on" not in step)
-        fact = {"name": variant.name, "combine": plan.combine, "rows_real": len(train), "rows_new": added}
-        return ExpandedVariant(
-            variant, LazyRows(train, plan, folder), mark, fact | stage.facts | {"seconds": stage.seconds}
+                stage.facts = to_json(self._write_rows(variant, folder, stage.facts))
+        facts = replace(from_json(VariantFacts, stage.facts, f"the rows of {variant.name}"), seconds=stage.seconds)
+        return ExpandedVariant(variant, LazyRows(self.data.train, variant.plan, folder), fingerprint, facts)
+
+    def _write_rows(self, variant: Variant, folder: Path, noted: Mapping[str, Any]) -> VariantFacts:
+        """Write rows and item views. noted: facts of a reduced plan, some of whose rows exist already."""
+        train, plan = self.data.train, variant.plan
+        # a few shards per worker: then the last one to end keeps the others waiting for a short while only
+        shards = 1 if self.engine is None else 64 * count_workers(self.engine)
+        progress = prefix_progress(self.on_progress, variant.name)
+        expansion = write_expansion(train, plan, folder, self.seed, self.engine, shards, progress)
+        facts = from_json(VariantFacts, noted, "the note of a reduced plan") if noted else VariantFacts(variant.name)
+        previews: Sequence[Preview] = facts.previews or preview_plan(plan, train, PREVIEWS, self.seed, expansion.fitted)
+        steps, galleries = {step.index: step for step in expansion.steps}, tuple[GalleryFacts, ...]()
+        views_folder = self.run.variant_folder(variant.name) / VIEWS_FOLDER
+        views = build_item_views(self.recommender, self.seed, plan, self.data.catalog, 0, views_folder)
+        if views is not None:
+            views.write_files(views_folder)
+            steps |= {step.index: step for step in views.describe_steps()}
+            galleries = tuple(views.sample_views())
+        added = [step.synthetic for step in expansion.steps if step.mode == "append" and not step.modality]
+        return replace(
+            facts,
+            combine=plan.combine,
+            real_rows=len(train),
+            synthetic_rows=sum(added),
+            steps=tuple(steps.values()),
+            previews=tuple(previews),
+            galleries=galleries,
         )
 
 
-def _expand_all(spec: Spec, expander: _VariantExpander) -> list[ExpandedVariant]:
-    """Baseline, control and the variants of the spec. The size of the control follows from the largest variant."""
-    train = expander.prepared.split.train
+def _expand_all(expander: _VariantExpander, variants: Sequence[Variant], repeat: Any) -> list[ExpandedVariant]:
+    """Baseline, control and variants. repeat: operator of the control, whose size follows from the largest variant."""
+    train = expander.data.train
     baseline = ExpandedVariant(
-        Variant(BASELINE), LazyRows(train, Plan()), expander.prepared.fingerprint, {"name": BASELINE}
+        Variant(BASELINE), LazyRows(train, Plan()), expander.data.fingerprint, VariantFacts(BASELINE)
     )
-    variants = [expander.expand(variant) for variant in spec.variants]
-    largest = max((int(variant.facts["rows_new"]) for variant in variants), default=0)
+    expanded = [expander.expand(variant) for variant in variants]
+    largest = max((variant.facts.synthetic_rows for variant in expanded), default=0)
     # where plans only change rows, the control doubles the real ones
     copies = create_config("strategies", "to_total", {"total": len(train) + (largest or len(train))})
-    control = expander.expand(Variant(CONTROL, Plan([Step(build_repeat(spec), copies=copies)])))
-    return [baseline, control, *variants]
+    control = expander.expand(Variant(CONTROL, Plan([Step(repeat, copies=copies)])))
+    return [baseline, control, *expanded]
 
 
 def _run_trials(bench: TrialContext, variants: Sequence[ExpandedVariant], on_progress: ProgressCallback) -> list[Trial]:
     """All variants of a seed before the next seed, so that an interrupted run leaves whole pairs."""
-    seeds, trials = bench.spec.evaluate.seeds, list[Trial]()
+    seeds, trials = bench.evaluate.seeds, list[Trial]()
     for seed in range(1, seeds + 1):
         for variant in variants:
-            words = f"{variant.variant.name}, seed {seed} ({len(trials) + 1} of {len(variants) * seeds})"
-            trials.append(run_trial(bench, variant, seed, prefix_progress(on_progress, words)))
+            phase = f"{variant.variant.name}, seed {seed} ({len(trials) + 1} of {len(variants) * seeds})"
+            trials.append(run_trial(bench, variant, seed, prefix_progress(on_progress, phase)))
     return trials
 
 
@@ -163,22 +208,26 @@ def _start_workers(engine: Engine | None) -> AbstractContextManager[Engine | Non
     return nullcontext() if engine is None else engine.start_workers("leaven.augmentation.expansion")
 
 
-def _build_context(spec: Spec, prepared: Prepared, run: RunFolder) -> TrialContext:
-    """Every variant takes as many optimizer steps as the recommender would on the real rows."""
-    steps = spec.evaluate.steps or spec.recommender.steps(prepared.split.train)
-    return TrialContext(
-        spec, run, prepared.split, steps, compute_fingerprint(prepared.fingerprint, list_evaluation_tables(spec))
-    )
+@dataclass(frozen=True)
+class RunOutline:
+    """What `run` would do: the resolved spec, names of the variants, numbers of trainings and pilots."""
+
+    spec: Mapping[str, Any]
+    variants: tuple[str, ...]
+    trainings: int
+    pilots: int
 
 
-def describe_run(spec: Spec) -> dict[str, Any]:
-    """What `run` would do: the resolved spec, names of variants, numbers of trainings and pilots."""
-    variants = [BASELINE, CONTROL, *(variant.name for variant in spec.variants)]
-    shares = {
-        variant.plan.controller.pilot_share for variant in spec.variants if variant.plan.controller is not None
-    } - {0.0}
-    trained = {"trainings": len(variants) * spec.evaluate.seeds, "pilots": len(shares) * spec.evaluate.seeds}
-    return {"spec": resolve_spec(spec), "arms": variants, **trained}
+def describe_run(spec: Spec) -> RunOutline:
+    """What `run` would do.
+
+    Raises SpecError as `run` does, before any data are read.
+    """
+    _check_variants(spec)
+    variants = (BASELINE, CONTROL, *(variant.name for variant in spec.variants))
+    shares = {variant.plan.controller.pilot_share for variant in spec.variants if variant.plan.controller is not None}
+    seeds = spec.evaluate.seeds
+    return RunOutline(resolve_spec(spec), variants, len(variants) * seeds, len(shares - {0.0}) * seeds)
 
 
 def expand_variant(
@@ -193,35 +242,35 @@ def expand_variant(
     """Write only the data: the split, and the real and synthetic rows of one variant as Parquet with lineage.
 
     without  steps to leave out. Where the folder holds the variant's rows already, only rows of steps that read these
-             steps' rows are made again; the bytes are those of a plan that never had the steps
+             steps' rows are created again; the bytes are those of a plan that never had the steps
 
     Raises SpecError for an unknown variant or step.
     """
     reduced = remove_variant_steps(spec, name, without) if without else spec
     variant = reduced.variant(name)  # an unknown name ends the call before a folder exists
-    folder = create_run(out, resume or bool(without))
     with _start_workers(engine) as workers:
-        prepared = prepare(reduced, folder, on_progress)
+        with _remove_if_unread(out):
+            folder = create_run(out, resume or bool(without), None if without else resolve_spec(spec))
+            data = prepare(reduced, folder, on_progress)
         if without:
-            reuse_variant_rows(folder, reduced, name, prepared)
-        write_text(folder.path / SPEC_FILE, tomli_w.dumps(resolve_spec(reduced)))
-        write_json(folder.path / LOCK_FILE, summary.build_lock(reduced, prepared.fingerprint))
-        expander = _VariantExpander(reduced.recommender, reduced.seed, prepared, folder, workers, on_progress)
+            reuse_variant_rows(folder, reduced, name, data)
+        _record_spec(reduced, folder, data)
+        expander = _VariantExpander(reduced.recommender, reduced.seed, data, folder, workers, on_progress)
         expanded = expander.expand(variant)
-    write_json(folder.path / FACTS_FILE, {"name": reduced.name, "data": prepared.facts, "arms": [expanded.facts]})
+    facts = RunFacts(reduced.name, seed=reduced.seed, data=data.facts, variants=(expanded.facts,))
+    write_json(folder.path / FACTS_FILE, facts.to_json())
     return folder
 
 
 def preview_variants(
     spec: Spec, name: str | None, rows: int, scratch: Path, on_progress: ProgressCallback = no_progress
-) -> Mapping[str, Any]:
+) -> Mapping[str, Sequence[Preview]]:
     """Name of a variant -> before and after on some of the user's own rows. scratch: an empty folder for the split."""
     variants = [spec.variant(name)] if name else list(spec.variants)
-    prepared = prepare(spec, RunFolder(scratch), on_progress)
-    train = prepared.split.train
-    catalog = getattr(train, "catalog", None)
-    return {
-        variant.name: [pair.as_dict() for pair in preview_plan(variant.plan, train, rows, spec.seed)]
-        + preview_item_steps(spec.recommender, spec.seed, variant.plan, catalog, rows, scratch / VIEWS_FOLDER)
-        for variant in variants
-    }
+    data = prepare(spec, RunFolder(scratch), on_progress)
+    shown: dict[str, Sequence[Preview]] = {}
+    for variant in variants:
+        views = build_item_views(spec.recommender, spec.seed, variant.plan, data.catalog, 0, scratch / VIEWS_FOLDER)
+        previews = preview_plan(variant.plan, data.train, rows, spec.seed)
+        shown[variant.name] = [*previews, *preview_item_steps(views, rows)]
+    return shown

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from leaven.config import Spec
+from leaven.augmentation import Plan
+from leaven.datasets.catalog import Catalog
 from leaven.experiment import ctr_task, ranking_task
 from leaven.experiment.evaluation_result import EvaluationResult
-
-Timed = Callable[[str, Callable[[], Any]], Any]
-"""Calls a part of a stage under a name, and records its seconds."""
+from leaven.experiment.prepared_data import PreparationConfig, TaskFacts, Timed
+from leaven.facts import DataFacts, TrainingFacts
 
 
 class TaskSteps(Protocol):
-    """A module of this folder. `parts` is a split with `.train`, `.valid`, `.test` and `.facts`."""
+    """A module of this folder. `parts` is a split with `.train`, `.valid`, `.test` and `.facts`; `evaluate` is the
+    `[evaluate]` table of the spec."""
 
-    def list_files(self, spec: Spec) -> list[str]:
-        """Paths, globs and URLs of the data."""
-        ...
-
-    def prepare_parts(self, spec: Spec, timed: Timed) -> tuple[Any, dict[str, Any]]:
+    def prepare_parts(self, config: PreparationConfig, timed: Timed) -> tuple[Any, DataFacts]:
         """(what `save_parts` stores, facts of the data)."""
         ...
 
@@ -38,12 +35,23 @@ class TaskSteps(Protocol):
         """The parts."""
         ...
 
-    def check_parts(self, spec: Spec, parts: Any) -> None:
-        """Raises LeavenError where the spec does not suit the data, before anything is trained."""
+    def get_catalog(self, parts: Any) -> Catalog | None:
+        """The items; None where the task has none."""
+        ...
+
+    def get_unseen(self, parts: Any) -> Any:
+        """Complete rows of the control users; None where there are none."""
+        ...
+
+    def check_parts(
+        self, parts: Any, recommender: Any, plans: Sequence[Plan], evaluate: Any, rules: Sequence[str]
+    ) -> None:
+        """Raises LeavenError where a plan, the evaluation or a rule does not suit the data, before anything is
+        trained."""
         ...
 
     def evaluate_model(self, fitted: Any, parts: Any, evaluate: Any, seed: int) -> EvaluationResult:
-        """Metrics of the test users. evaluate: the `[evaluate]` table of the spec."""
+        """Metrics of the test users."""
         ...
 
     def list_users(self, parts: Any) -> npt.NDArray[np.uint64]:
@@ -54,14 +62,16 @@ class TaskSteps(Protocol):
         """Name of a grouping -> the group of each user."""
         ...
 
-    def build_extra_facts(self, spec: Spec, parts: Any, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
-        """Further facts of the run. facts: those of all trainings."""
+    def build_task_facts(
+        self, config: PreparationConfig, parts: Any, evaluate: Any, trainings: Sequence[TrainingFacts]
+    ) -> TaskFacts:
+        """Facts that only this task has. trainings: of the whole run."""
         ...
 
 
 _TASKS: Mapping[str, TaskSteps] = {"ranking": ranking_task, "ctr": ctr_task}
 
 
-def of(spec: Spec) -> TaskSteps:
-    """The steps of a spec's task."""
-    return _TASKS[spec.task]
+def of(task: str) -> TaskSteps:
+    """The steps of a task."""
+    return _TASKS[task]

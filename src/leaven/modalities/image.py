@@ -23,6 +23,7 @@ from leaven.datasets.images import (
     resize_image,
 )
 from leaven.errors import DataError
+from leaven.facts import ImageExample, UnreadableFiles
 from leaven.generators.image.generated_views import build_generated_views
 from leaven.metrics.synthetic import FeaturizedRows, image_statistics, membership_inference
 from leaven.metrics.synthetic.image_statistics import STATISTIC_NAMES, ImageTextMatcher
@@ -250,23 +251,20 @@ class ImageViews:
             fitted, _stack_images(before, items, present), _stack_images(after, items, present)
         )
 
-    def show_pair(self, before: Any, after: Any, step: ItemStep) -> dict[str, Any]:
+    def show_pair(self, item: str, before: Any, after: Any, step: ItemStep) -> ImageExample:
         """Both as PNG in base64; for a generated image also the nearest real image."""
-        pair = {
-            "before": _encode_png(before),
-            "after": _encode_png(after),
-            "apart": _compute_distance(before, after),
-        }
+        pair = ImageExample(item, _encode_png(before), _encode_png(after), _compute_distance(before, after))
         if not step.is_generator:
             return pair
         real = self.gallery.images
         distances = [_compute_distance(image, after) for image in real.pixels]
         row = int(np.argmin(distances))
-        return pair | {
-            "nearest": _encode_png(real.pixels[row]),
-            "nearest_item": self.catalog.ids[int(real.items[row]) - 1],
-            "nearest_apart": distances[row],
-        }
+        return replace(
+            pair,
+            nearest=_encode_png(real.pixels[row]),
+            nearest_item=str(self.catalog.ids[int(real.items[row]) - 1]),
+            nearest_distance=distances[row],
+        )
 
     def replace_values(self, catalog: Catalog, columns: Mapping[str, ItemValues]) -> Catalog:
         """The catalog with these images instead of its files; an item with an unreadable file has none."""
@@ -285,10 +283,10 @@ class ImageViews:
         """The view as JPEG."""
         return {"jpeg": [None if one is None else encode_image(one, ".jpg") for one in after]}
 
-    def describe_gaps(self) -> dict[str, Any]:
-        """Unreadable images by reason: their number, and three of them."""
-        unread = {why: [len(files), *map(str, files[:3])] for why, files in self.gallery.failures.items()}
-        return {"unread": unread} if unread else {}
+    def count_unreadable(self) -> Mapping[str, UnreadableFiles]:
+        """Unreadable images by reason."""
+        failures = self.gallery.failures.items()
+        return {why: UnreadableFiles(len(files), tuple(map(str, files[:3]))) for why, files in failures}
 
 
 def _stack_images(values: ItemValues, items: Ints, rows: Sequence[int]) -> Images:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.catalog import Catalog
+from leaven.facts import ImageExample, TextExample, UnreadableFiles
 from leaven.ingest.source_config import CatalogSource
 from leaven.metrics.synthetic import FeaturizedRows
 from leaven.modalities.featurization import FeatureInfo, Featurizer
@@ -190,8 +191,8 @@ class ItemViews(Protocol):
         """The catalog with these values of all items, column by column."""
         ...
 
-    def show_pair(self, before: Any, after: Any, step: ItemStep) -> dict[str, Any]:
-        """One pair of values for the report, JSON-able."""
+    def show_pair(self, item: str, before: Any, after: Any, step: ItemStep) -> TextExample | ImageExample:
+        """One pair of values of an item for the report."""
         ...
 
     def summarize_pair(self, item: str, before: Any, after: Any) -> RowComparison:
@@ -202,8 +203,8 @@ class ItemViews(Protocol):
         """Columns of a file of views."""
         ...
 
-    def describe_gaps(self) -> dict[str, Any]:
-        """Further facts of a step."""
+    def count_unreadable(self) -> Mapping[str, UnreadableFiles]:
+        """Reason -> values that could not be read."""
         ...
 
 

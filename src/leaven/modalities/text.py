@@ -14,6 +14,7 @@ from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, suggest_name
+from leaven.facts import TextExample, UnreadableFiles
 from leaven.metrics.synthetic import FeaturizedRows, membership_inference, memorization
 from leaven.metrics.synthetic.featurizers import TextEncoder
 from leaven.modalities.featurization import (
@@ -254,10 +255,10 @@ class TextViews:
         """Counts by the operator's reasons, else by the draw."""
         return count_unchanged_texts(fitted, before, after)
 
-    def show_pair(self, before: Any, after: Any, step: ItemStep) -> dict[str, Any]:
+    def show_pair(self, item: str, before: Any, after: Any, step: ItemStep) -> TextExample:
         """Both texts in parts, each with whether it is removed or new."""
         old, new = mark_changes(before, after)
-        return {"before": list(old), "after": list(new)}
+        return TextExample(item, tuple(old), tuple(new))
 
     def replace_values(self, catalog: Catalog, columns: Mapping[str, ItemValues]) -> Catalog:
         """The catalog with these text columns."""
@@ -271,8 +272,8 @@ class TextViews:
         """Both texts."""
         return {"before": before, "after": after}
 
-    def describe_gaps(self) -> dict[str, Any]:
-        """No further facts."""
+    def count_unreadable(self) -> Mapping[str, UnreadableFiles]:
+        """None: texts are read with the catalog."""
         return {}
 
 

@@ -90,7 +90,7 @@ def _score_on_test(scorer: RankingScorer, split: Split, origin: Origin, candidat
 
 def _describe(effect: Effect, group: str) -> TestLift:
     return TestLift(
-        effect.arm,
+        effect.variant,
         group,
         effect.mean,
         effect.baseline_mean,

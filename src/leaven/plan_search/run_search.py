@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 
@@ -14,6 +13,7 @@ from leaven.augmentation import Plan, Step, expand
 from leaven.config import Spec, Variant, resolve_spec
 from leaven.errors import DataError, LeavenError, SpecError
 from leaven.experiment.preparation import prepare
+from leaven.facts import DataFacts
 from leaven.plan_search.budget import TimeBudget
 from leaven.plan_search.candidates import Candidate, Rung
 from leaven.plan_search.confirmation import confirm_choice
@@ -193,15 +193,16 @@ def run_search(
     budget = TimeBudget(config.minutes * 60)
     folder = create_run(out, resume)
     prepared = prepare(spec, folder, on_progress)
-    split: Split = prepared.split
+    split = prepared.split
+    assert isinstance(split, Split)  # the task is ranking
     seed = rng.derive_key(spec.seed, "search")
     result = search_split(split, config, seed, out / "trainings", _list_kinds(prepared.facts), budget, on_progress)
     return _write_results(replace(result, folder=out), spec, split, seed, folder, on_progress)
 
 
-def _list_kinds(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    found = facts.get("reading", {}).get("kinds", {})
-    return tuple(found)
+def _list_kinds(facts: DataFacts) -> tuple[str, ...]:
+    found = facts.reading.get("kinds", {})
+    return tuple(found) if isinstance(found, Mapping) else ()
 
 
 def _write_results(

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from leaven.facts import EffectFacts
 from leaven.report.html import load_environment, load_style
 from leaven.report.interval_plot import AxisScale, draw_axis, draw_interval
 from leaven.report.number_format import format_number, format_seconds, list_scalars
@@ -22,11 +23,11 @@ def render_search(facts: Mapping[str, Any], name: str = "auto") -> str:
     """One self-contained page: no script, no address that a browser would fetch. facts: `SearchResult.to_json()`."""
     last = _find_last_standings(facts["race"])
     reasons = {one["name"]: one["reason"] for one in facts["candidates"]}
-    scale = AxisScale.from_effects(list(last.values()), 0.01)
+    scale = AxisScale.from_effects([_build_effect(one) for one in last.values()], 0.01)
     rows = [_describe_row(one, scale, reasons, facts["baseline"]) for one in _sort_standings(last)]
     confirmed = facts["confirmation"]
     lifts = [confirmed["lift"], *confirmed["segments"]] if confirmed else []
-    segment_scale = AxisScale.from_effects(lifts, 0.01)
+    segment_scale = AxisScale.from_effects([_build_effect(one) for one in lifts], 0.01)
     return (
         load_environment()
         .get_template("search.html.j2")
@@ -80,10 +81,17 @@ def _describe_row(
         "effort": f"{one['fraction']:.0%} × {one['n_seeds']}",
         "seconds": format_number(round(one["seconds"], 1)),
         "lift": "" if lift is None or one["name"] == baseline else format_percent(lift),
-        "drawn": draw_interval({**one, "verdict": None}, scale) if one["name"] != baseline else Markup(""),
+        "drawn": Markup("") if one["name"] == baseline else draw_interval(_build_effect({**one, "verdict": ""}), scale),
         "status": _STATUS.get(one["status"], one["status"]),
         "note": one["note"],
     }
+
+
+def _build_effect(one: Mapping[str, Any]) -> EffectFacts:
+    """Lift and interval of a standing or a group, as an effect that can be drawn."""
+    by_seed, verdict = one.get("lift_by_seed", ()), one.get("verdict") or ""
+    low, high = one.get("low"), one.get("high")
+    return EffectFacts("", "", "", lift=one["lift"], low=low, high=high, lift_by_seed=tuple(by_seed), verdict=verdict)
 
 
 def _describe_segment(one: Mapping[str, Any], scale: AxisScale) -> dict[str, Any]:
@@ -92,7 +100,7 @@ def _describe_segment(one: Mapping[str, Any], scale: AxisScale) -> dict[str, Any
         "users": format_number(one["users"]),
         "mean": format_number(one["mean"]),
         "lift": "" if one["lift"] is None else format_percent(one["lift"]),
-        "drawn": draw_interval(one, scale),
+        "drawn": draw_interval(_build_effect(one), scale),
     }
 
 

@@ -151,7 +151,7 @@ def _erase_rows(run: RunFolder, config: Spec, keys: RowIds, users: tuple[str, ..
         return result
     return replace(
         result,
-        trained_models=tuple(str(path.relative_to(run.path)) for path in sorted((run.path / "arms").glob("*/seed-*"))),
+        trained_models=tuple(str(path.relative_to(run.path)) for path in sorted(run.variants_folder.glob("*/seed-*"))),
         trained_steps=_list_fitted_steps(config),
         remaining=(
             f"the log itself ({config.data.interactions}) is unchanged: erase the user there, too",
@@ -165,9 +165,9 @@ def _drop_unfinished(run: RunFolder) -> None:
     """Delete unfinished trainings and expansions: a checkpoint was trained on the rows, a partial expansion has blocks
     of the rows that were there."""
     for note in sorted((run.path / "stages").glob("*.json")):
-        if json.loads(note.read_text(encoding="utf-8"))["done"]:
+        if json.loads(note.read_text(encoding="utf-8"))["is_done"]:
             continue
-        for folder in (run.path / "arms").glob("*"):
+        for folder in run.variants_folder.glob("*"):
             outputs = {f"rows-{folder.name}": folder / "expanded"}
             outputs |= {
                 slugify(f"fit {folder.name} {fit.name.partition('-')[2]}"): fit for fit in folder.glob("seed-*")
@@ -182,9 +182,9 @@ def _remove_values(run: RunFolder, config: Spec, keys: RowIds) -> int:
 
     Values of groups of rows, whose users are not stored, are removed as a whole.
     """
-    job = tasks.of(config)
+    job = tasks.of(config.task)
     is_erased = np.isin(job.list_users(job.load_parts(run.data_folder)), keys)
-    for path in sorted((run.path / "arms").glob("*/seed-*/values.npz")):
+    for path in sorted(run.variants_folder.glob("*/seed-*/values.npz")):
         with np.load(path) as file:
             values = {name: file[name] for name in file.files}
         rest = {name: array[~is_erased] for name, array in values.items() if len(array) == len(is_erased)}

@@ -13,11 +13,12 @@ import numpy as np
 from leaven.augmentation.preview import is_previewable, select_preview_rows
 from leaven.config import Spec, Variant
 from leaven.datasets.histories import Histories
+from leaven.facts import FACTS_FILE, RunFacts
 from leaven.modalities.sequence import list_item_names
 from leaven.provenance.mixed_rows import mixes_users
 from leaven.provenance.row_files import RowIds, load_row_names, load_rows, load_run_catalog
-from leaven.report.html import write_report as write_page
-from leaven.run_folder import FACTS_FILE, REPORT_FILE, RunFolder, slugify, write_json
+from leaven.report.html import write_report
+from leaven.run_folder import REPORT_FILE, RunFolder, slugify, write_json
 
 N_PREVIEWS = 10
 """Number of rows that a run shows per variant."""
@@ -47,13 +48,12 @@ def scrub_facts(run: RunFolder, config: Spec, keys: RowIds, users: Sequence[str]
         return
     facts = json.loads(path.read_text(encoding="utf-8"))
     scrubbed = _drop_quotes(facts, names, Quoted())
-    scrubbed["arms"] = [
-        _drop_quotes(variant, names, quotes.get(slugify(str(variant.get("name", ""))), Quoted()))
-        for variant in scrubbed.get("arms", [])
+    scrubbed["variants"] = [
+        _drop_quotes(variant, names, quotes.get(slugify(variant["name"]), Quoted())) for variant in scrubbed["variants"]
     ]
     _write_changed(path, facts, scrubbed)
     if (run.path / REPORT_FILE).exists():
-        write_page(path, run.path / REPORT_FILE)
+        write_report(RunFacts.from_json(scrubbed, str(path)), run.path / REPORT_FILE)
 
 
 def find_quotes(run: RunFolder, config: Spec, variant: Variant, keys: RowIds) -> Quoted:

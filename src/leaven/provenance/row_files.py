@@ -51,7 +51,7 @@ def list_row_files(run: RunFolder) -> Iterator[RowFile]:
     for path in sorted(run.data_folder.glob("*.parquet")):
         if path.name != _CATALOG:
             yield RowFile(path.stem, 0, path)
-    for path in sorted((run.path / "arms").glob("*/expanded/*.parquet")):
+    for path in sorted(run.variants_folder.glob("*/expanded/*.parquet")):
         number = path.name.partition("-")[0]
         if number.isdecimal():
             yield RowFile(path.parent.parent.name, int(number), path, is_variant=True)

@@ -20,6 +20,7 @@ from leaven.config.experiment_spec import CONTROL, build_repeat
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import NO_PARENT
 from leaven.errors import DataError
+from leaven.facts import Preview
 from leaven.protocols import FilterStatistics
 from leaven.provenance.row_files import RowFile, list_row_files, load_row_names, load_rows, load_run_catalog
 from leaven.run_folder import SPEC_FILE, RunFolder, open_run, slugify
@@ -60,7 +61,7 @@ class LineageLink:
     part: int
     weight: float
     parameters: dict[str, Any]
-    preview: dict[str, Any]
+    preview: Preview
     filters: tuple[FilterVerdict, ...] = ()
 
 
@@ -145,7 +146,7 @@ def _resolve_row(run: RunFolder, row: str) -> tuple[np.uint64, str]:
     for key, user in readings:
         if key in known:
             return np.uint64(key), user
-    fix = "give a user's id as in the log, or the id of a row of arms/*/expanded"
+    fix = "give a user's id as in the log, or the id of a row of variants/*/expanded"
     raise DataError(str(run.path), "a row of this run", repr(row), fix)
 
 
@@ -242,7 +243,7 @@ class _VariantRows:
             part=before.source.part if before else 0,
             weight=float(row.weight[0]),
             parameters=to_table(step),
-            preview=compare_rows(step.display_name, shown, row).as_dict(),
+            preview=compare_rows(step.display_name, shown, row),
             filters=tuple(self._apply_filters(step, row)),
         )
 

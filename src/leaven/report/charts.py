@@ -18,6 +18,8 @@ import vl_convert
 from altair.utils.schemapi import debug_mode
 from markupsafe import Markup, escape
 
+from leaven.quality.quality_facts import Distribution
+
 Points = list[tuple[float | str, float]]
 
 WIDTH, HEIGHT = 400, 170
@@ -81,8 +83,13 @@ def draw_bars(found: Points, x_title: str, y_title: str, alt_text: str) -> Marku
     return _render_svg(chart.encode(x=x, y=alt.Y("y:Q", title=y_title)), alt_text)
 
 
+def draw_logarithmic_line(found: Points, x_title: str, y_title: str, alt_text: str) -> Markup:
+    """A series on two logarithmic axes, without points that are not positive."""
+    return draw_line(found, x_title, y_title, alt_text, logarithmic=True)
+
+
 def draw_line(found: Points, x_title: str, y_title: str, alt_text: str, logarithmic: bool = False) -> Markup:
-    """A series. logarithmic: both axes (for popularity by rank), without points that are not positive."""
+    """A series. logarithmic: both axes, without points that are not positive."""
     kept = [(x, y) for x, y in found if not logarithmic or (isinstance(x, float) and x > 0 and y > 0)]
     values = [{"x": x, "y": y} for x, y in (_thin_logarithmic(kept) if logarithmic else average_points(kept))]
     kind = "Q" if all(isinstance(value["x"], float) for value in values) else "T"
@@ -160,27 +167,24 @@ def draw_calibration(series: Sequence[tuple[str, Points]], x_title: str, y_title
     return _render_svg(line + curve, alt_text)
 
 
-def draw_overlay(found: Mapping[str, Any], alt_text: str) -> Markup:
-    """Distributions over the same bins, one line each.
-
-    found: names of the bins (and `edges` for bins of numbers), shares: name of a distribution -> one share per bin.
-    """
-    numbers, sides = found.get("edges"), found["shares"]
+def draw_overlay(found: Distribution, alt_text: str) -> Markup:
+    """Distributions over the same bins, one line each."""
+    numbers, sides = found.edges, found.shares
     values = [
         {"x": x, "share": share, "side": side}
         for side, shares in sides.items()
-        for x, share in zip(numbers or found["names"], shares, strict=False)
+        for x, share in zip(numbers or found.names, shares, strict=False)
     ]
     domain = [side for side in SIDE_COLORS if side in sides]
     legend = alt.Legend(orient="bottom", title=None, symbolStrokeWidth=2.5, symbolType="stroke")
     chart = alt.Chart(alt.Data(values=values)).mark_line(
         strokeWidth=1.75, interpolate="step-after" if numbers else "linear", point=not numbers
     )
-    crowded = sum(map(len, found["names"])) > 36
+    crowded = sum(map(len, found.names)) > 36
     turned = alt.Axis(labelAngle=-40 if crowded and not numbers else 0, labelLimit=110, labelOverlap=True)
     x = alt.X("x:Q", axis=alt.Axis(tickCount=5)) if numbers else alt.X("x:O", sort=None, axis=turned)
     chart = chart.encode(
-        x=x.title(found.get("unit", "")),
+        x=x.title(found.unit),
         y=alt.Y("share:Q", title="share", axis=alt.Axis(tickCount=4, format="~%")),
         color=alt.Color(
             "side:N", scale=alt.Scale(domain=domain, range=[SIDE_COLORS[one] for one in domain]), legend=legend
@@ -193,14 +197,14 @@ def draw_overlay(found: Mapping[str, Any], alt_text: str) -> Markup:
 
 
 def thin_points(found: Points) -> Points:
-    """At most MOST_POINTS points, evenly chosen, with the last one."""
+    """At most MAX_POINTS points, evenly chosen, with the last one."""
     step = max(1, -(-len(found) // MAX_POINTS))
     kept = found[::step]
     return kept if not found or kept[-1] == found[-1] else [*kept, found[-1]]
 
 
 def average_points(found: Points) -> Points:
-    """At most MOST_POINTS points, each the mean of neighbors, at the x of the first."""
+    """At most MAX_POINTS points, each the mean of neighbors, at the x of the first."""
     step = max(1, -(-len(found) // MAX_POINTS))
     runs = [found[start : start + step] for start in range(0, len(found), step)]
     return [(run[0][0], sum(y for _, y in run) / len(run)) for run in runs]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from markupsafe import Markup, escape
 
+from leaven.facts import EffectFacts
 from leaven.report.labels import get_verdict_style
 from leaven.stats.effect import format_percent
 
 WIDTH, HEIGHT, MARGIN = 280, 34, 10
+Interval = tuple[float, float, float]
+"""Low end, lift and high end of an interval."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,12 @@ class AxisScale:
     min_effect: float
 
     @classmethod
-    def from_effects(cls, effects: Sequence[Mapping[str, Any]], min_effect: float) -> AxisScale:
+    def from_effects(cls, effects: Sequence[EffectFacts], min_effect: float) -> AxisScale:
         """A scale that shows every lift and most intervals; very wide ones are clipped."""
-        known = [effect for effect in effects if _has_interval(effect)]
-        widths = [effect["high"] - effect["low"] for effect in known]
-        most = 2 * median(widths) if widths else 0.0
-        lows = [max(effect["low"], effect["lift"] - most) for effect in known]
-        highs = [min(effect["high"], effect["lift"] + most) for effect in known]
+        known = [found for effect in effects if (found := _get_interval(effect)) is not None]
+        most = 2 * median(high - low for low, _, high in known) if known else 0.0
+        lows = [max(low, lift - most) for low, lift, _ in known]
+        highs = [min(high, lift + most) for _, lift, high in known]
         band = max(1.5 * min_effect, 0.002)
         left, right = min([-band, *lows]), max([band, *highs])
         room = 0.04 * (right - left)
@@ -44,26 +45,24 @@ class AxisScale:
         return round(MARGIN + min(max(share, 0.0), 1.0) * (WIDTH - 2 * MARGIN), 1)
 
 
-def draw_interval(effect: Mapping[str, Any], scale: AxisScale) -> Markup:
+def draw_interval(effect: EffectFacts, scale: AxisScale) -> Markup:
     """An SVG of the interval, the lift and the seeds of one effect; empty without an interval."""
-    if not _has_interval(effect):
+    if (interval := _get_interval(effect)) is None:
         return Markup("")
-    middle, low, high = HEIGHT / 2, scale.x_position(effect["low"]), scale.x_position(effect["high"])
-    ends = " to ".join(format_percent(effect[name]) for name in ("low", "high"))
-    alt_text = f"lift {format_percent(effect['lift'])}, 95 % interval {ends}"
+    lowest, lift, highest = interval
+    middle, low, high = HEIGHT / 2, scale.x_position(lowest), scale.x_position(highest)
+    alt_text = f"lift {format_percent(lift)}, 95 % interval {format_percent(lowest)} to {format_percent(highest)}"
     parts = [
         _draw_band(scale),
         f'<line class="span" x1="{low}" x2="{high}" y1="{middle}" y2="{middle}"/>',
-        *(f'<path class="arrow" d="{_draw_arrow(side, middle)}"/>' for side in _find_clipped_sides(effect, scale)),
+        *(f'<path class="arrow" d="{_draw_arrow(side, middle)}"/>' for side in _find_clipped_sides(interval, scale)),
         *(
             f'<circle class="seed" cx="{scale.x_position(s)}" cy="{middle + 10}" r="1.8"/>'
             for s in _list_seed_lifts(effect)
         ),
-        f'<circle class="dot" cx="{scale.x_position(effect["lift"])}" cy="{middle}" r="4.5"/>',
+        f'<circle class="dot" cx="{scale.x_position(lift)}" cy="{middle}" r="4.5"/>',
     ]
-    head = (
-        f'<svg class="interval {get_verdict_style(effect.get("verdict"))}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-    )
+    head = f'<svg class="interval {get_verdict_style(effect.verdict)}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
     return Markup(f'{head}aria-label="{escape(alt_text)}">{"".join(parts)}</svg>')
 
 
@@ -90,9 +89,11 @@ def _format_tick(lift: float) -> str:
     return f"{100 * lift:+.6g} %".replace("-", "−") if abs(lift) > 1e-9 else "0"
 
 
-def _has_interval(effect: Mapping[str, Any]) -> bool:
-    values = [effect.get(name) for name in ("lift", "low", "high")]
-    return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
+def _get_interval(effect: EffectFacts) -> Interval | None:
+    """(low, lift, high); None where one of them is not known."""
+    if effect.lift is None or effect.low is None or effect.high is None:
+        return None
+    return effect.low, effect.lift, effect.high
 
 
 def _draw_band(scale: AxisScale) -> str:
@@ -102,9 +103,9 @@ def _draw_band(scale: AxisScale) -> str:
     return f'{band}<line class="zero" x1="{zero}" x2="{zero}" y1="0" y2="{HEIGHT}"/>'
 
 
-def _find_clipped_sides(effect: Mapping[str, Any], scale: AxisScale) -> list[int]:
+def _find_clipped_sides(interval: Interval, scale: AxisScale) -> list[int]:
     """-1 and 1 for the sides on which the interval is clipped."""
-    cut = {-1: effect["low"] < scale.left, 1: effect["high"] > scale.right}
+    cut = {-1: interval[0] < scale.left, 1: interval[2] > scale.right}
     return [side for side, off in cut.items() if off]
 
 
@@ -114,6 +115,6 @@ def _draw_arrow(side: int, middle: float) -> str:
     return f"M{back},{middle - 4}L{tip},{middle}L{back},{middle + 4}"
 
 
-def _list_seed_lifts(effect: Mapping[str, Any]) -> list[float]:
-    lifts = effect.get("lift_by_seed") or []
-    return [lift for lift in lifts if isinstance(lift, int | float)] if len(lifts) > 1 else []
+def _list_seed_lifts(effect: EffectFacts) -> list[float]:
+    lifts = effect.lift_by_seed
+    return [lift for lift in lifts if lift is not None] if len(lifts) > 1 else []

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from leaven.errors import LeavenError
+from leaven.facts import RunFacts
 from leaven.metrics import metric_names
 from leaven.stats import HARMED, HELPED, NO_DIFFERENCE, NOT_ENOUGH_DATA
 from leaven.stats.effect import format_metric_name
@@ -48,25 +48,19 @@ def get_verdict_style(verdict: str | None) -> str:
     return VERDICT_STYLES.get(verdict or "", "unsure")
 
 
-def get_headline(facts: Mapping[str, Any]) -> str:
+def get_headline(facts: RunFacts) -> str:
     """The headline of a run."""
-    return str((facts.get("verdict") or {}).get("headline") or UNFINISHED)
+    return UNFINISHED if facts.verdict is None else facts.verdict.headline
 
 
-def list_metrics(facts: Mapping[str, Any]) -> list[str]:
-    """Names of all metrics in the facts, the main one first."""
-    comparison = facts.get("comparison") or {}
-    main = [comparison["metric"]] if comparison.get("metric") else []
-    others = [*(comparison.get("metrics") or {}), *(comparison.get("catalog") or {})]
-    return list(dict.fromkeys([*main, *others]))
-
-
-def build_glossary(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+def build_glossary(facts: RunFacts) -> list[tuple[str, str]]:
     """(term, definition) of the metrics, verdicts and statistical terms on a run's page."""
-    entries = [(name, sentence) for name, sentence in _define_metrics(list_metrics(facts)) if sentence]
-    if facts.get("comparison"):
-        entries += [(verdict.capitalize(), sentence) for verdict, sentence in _VERDICTS.items()]
-    return entries + list(_STATISTICS.items())
+    found = facts.comparison
+    if found is None:
+        return list(_STATISTICS.items())
+    metrics = dict.fromkeys([found.metric, *found.metrics, *found.pooled])
+    entries = [(name, sentence) for name, sentence in _define_metrics(metrics) if sentence]
+    return [*entries, *((verdict.capitalize(), text) for verdict, text in _VERDICTS.items()), *_STATISTICS.items()]
 
 
 def _define_metrics(names: Iterable[str]) -> Iterable[tuple[str, str]]:

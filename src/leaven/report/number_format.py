@@ -85,6 +85,33 @@ def format_p_value(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def format_lift(value: float | None) -> str:
+    """A lift in percent, with its sign.
+
+    >>> format_lift(0.0213), format_lift(None)
+    ('+2.1 %', '–')
+    """
+    return MISSING if value is None else format_percent(value)
+
+
+def format_mean(value: float | None) -> str:
+    """The mean of a metric, with four decimals.
+
+    >>> format_mean(0.09137), format_mean(None)
+    ('0.0914', '–')
+    """
+    return MISSING if value is None else f"{value:.4f}".replace("-", "−")
+
+
+def format_reason(reason: str) -> str:
+    """A reason that is a key as words; a sentence stays as it is.
+
+    >>> format_reason("too_short"), format_reason("copy of a real_row")
+    ('too short', 'copy of a real_row')
+    """
+    return reason if " " in reason else reason.replace("_", " ")
+
+
 def format_label(key: str) -> str:
     """A key of the facts as a label, without the unit that its figure shows.
 

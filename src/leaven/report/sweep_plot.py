@@ -2,86 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from leaven.facts import Interval, SweepFacts, SweepPoint
 from leaven.report import charts, labels
 from leaven.report.number_format import MISSING, format_number
+from leaven.report.sections import Plot
 from leaven.stats.effect import format_metric_name, format_percent
 
-Facts = Mapping[str, Any]
+Marks = list[tuple[int, str]]
+"""(index of a point, label)."""
 
 
-def build_sweep_section(facts: Facts) -> dict[str, Any] | None:
-    """The part "study" of the facts as a section: sentences, two plots, a table; None where there is none."""
-    found = facts.get("study") or {}
-    if not found.get("points"):
+@dataclass(frozen=True)
+class SweepRow:
+    """One value of the field. marks: what it is on the curve, such as the best one."""
+
+    cells: tuple[str, ...]
+    verdict: str
+    marks: str
+
+    @property
+    def sign(self) -> str:
+        """The sign of the verdict; "" without one."""
+        return labels.STYLE_SIGNS[labels.get_verdict_style(self.verdict)] if self.verdict else ""
+
+
+@dataclass(frozen=True)
+class SweepTable:
+    """titles: of the cells."""
+
+    titles: tuple[str, ...]
+    rows: tuple[SweepRow, ...]
+
+
+@dataclass(frozen=True)
+class SweepSection:
+    """A sweep on the page."""
+
+    title: str
+    sentences: tuple[str, ...]
+    plots: tuple[Plot, ...]
+    table: SweepTable
+
+
+def build_sweep_section(facts: SweepFacts | None) -> SweepSection | None:
+    """Sentences, two plots and a table; None where there is no sweep."""
+    if facts is None:
         return None
-    columns, rows = build_sweep_table(found)
-    plots = [
-        _plot_curve(
-            found, "lift", ("low", "high"), f"Lift of {format_metric_name(found['metric'])}, 95 % interval", 0.0
-        )
-    ]
-    if real := found.get("real_auc") or {}:
+    title = f"Lift of {format_metric_name(facts.metric)}, 95 % interval"
+    effects = [(point, point.lift) for point in facts.points]
+    plots = [_draw_curve(facts, effects, _list_effect_marks(facts), title, 0.0)]
+    if facts.training_auc is not None:
         title = "AUC of a classifier of synthetic against real rows (0.5: indistinguishable; dashed: training rows)"
-        plots.append(_plot_curve(found, "auc", ("auc_low", "auc_high"), title, real.get("auc")))
-    return {
-        "title": f"“{found['arm']}” along {found['what']}",
-        "words": list(found.get("words") or []),
-        "plots": plots,
-        "columns": columns,
-        "rows": rows,
-    }
+        measured = [(point, point.auc) for point in facts.points if point.auc is not None]
+        level = facts.training_auc.value
+        plots.append(_draw_curve(facts, measured, _list_fidelity_marks(facts), title, level))
+    table = build_sweep_table(facts)
+    return SweepSection(f"“{facts.variant}” along {facts.field}", facts.sentences, tuple(plots), table)
 
 
-def build_sweep_table(found: Facts) -> tuple[list[str], list[dict[str, Any]]]:
-    """(titles, one line per value: cells, verdict with its style and sign, marks); for the page and the terminal."""
-    has_auc = any(point.get("auc") is not None for point in found["points"])
-    titles = [found["what"], "rows added", format_metric_name(found["metric"]), "lift", "95 % interval"]
-    marks = _list_marks(found, "lift") + _list_marks(found, "auc")
+def build_sweep_table(facts: SweepFacts) -> SweepTable:
+    """One line per value; for the page and the terminal."""
+    has_auc = any(point.auc is not None for point in facts.points)
+    titles = (facts.field, "rows added", format_metric_name(facts.metric), "lift", "95 % interval")
+    marks = _list_effect_marks(facts) + _list_fidelity_marks(facts)
     rows = []
-    for index, point in enumerate(found["points"]):
-        style = labels.get_verdict_style(point.get("verdict"))
-        interval = f"{format_percent(point['low'])} to {format_percent(point['high'])}" if point.get("verdict") else ""
-        cells = [
-            point["value"],
-            format_number(point["rows_new"]),
-            f"{point['mean']:.4f}",
-            format_percent(point["lift"]),
-            interval,
-        ]
+    for index, point in enumerate(facts.points):
+        interval = f"{format_percent(point.lift.low)} to {format_percent(point.lift.high)}" if point.verdict else ""
+        cells = [point.value, format_number(point.synthetic_rows), f"{point.mean:.4f}"]
+        cells += [format_percent(point.lift.value), interval]
         if has_auc:
-            cells.append(f"{point['auc']:.3f}" if point.get("auc") is not None else MISSING)
-        rows.append(
-            {
-                "cells": cells,
-                "verdict": point.get("verdict", ""),
-                "style": style,
-                "sign": labels.STYLE_SIGNS[style] if point.get("verdict") else "",
-                "marks": ", ".join(label for position, label in marks if position == index),
-            }
-        )
-    return [*titles, *(["AUC"] if has_auc else []), ""], rows
+            cells.append(f"{point.auc.value:.3f}" if point.auc is not None else MISSING)
+        mine = ", ".join(label for position, label in marks if position == index)
+        rows.append(SweepRow(tuple(cells), point.verdict, mine))
+    return SweepTable((*titles, "AUC") if has_auc else titles, tuple(rows))
 
 
-def _list_marks(found: Facts, name: str) -> list[tuple[int, str]]:
-    """(index of a value, label) of the turning points of a curve."""
-    marks = [(found.get("best"), "best"), (found.get("hurts"), "more harms")] if name == "lift" else []
-    marks.append(((found.get("knees") or {}).get(name), "knee of effect" if name == "lift" else "knee of fidelity"))
-    return [(int(index), label) for index, label in marks if index is not None]
+def _list_effect_marks(facts: SweepFacts) -> Marks:
+    marks = {"best": facts.best, "more harms": facts.harm, "knee of effect": facts.effect_knee}
+    return [(index, label) for label, index in marks.items() if index is not None]
 
 
-def _plot_curve(found: Facts, name: str, ends: tuple[str, str], title: str, level: float | None) -> dict[str, Any]:
-    points = [
-        (float(point["x"]), float(point[name]), float(point[ends[0]]), float(point[ends[1]]))
-        for point in found["points"]
-        if point.get(name) is not None
-    ]
-    marks: dict[float, str] = {}
-    for index, label in _list_marks(found, name):
-        x = float(found["points"][index]["x"])
-        marks[x] = f"{marks[x]}, {label}" if x in marks else label
-    alt_text = f"{title}, {len(points)} values of {found['what']}"
-    curve = charts.ResponseCurve(points, level, list(marks.items()))
-    return {"title": title, "svg": charts.draw_response(curve, found["x"], "", alt_text, share=name == "lift")}
+def _list_fidelity_marks(facts: SweepFacts) -> Marks:
+    return [] if facts.fidelity_knee is None else [(facts.fidelity_knee, "knee of fidelity")]
+
+
+def _draw_curve(
+    facts: SweepFacts, figures: Sequence[tuple[SweepPoint, Interval]], marks: Marks, title: str, level: float
+) -> Plot:
+    labelled: dict[float, str] = {}
+    for index, label in marks:
+        x = facts.points[index].x
+        labelled[x] = f"{labelled[x]}, {label}" if x in labelled else label
+    points = [(point.x, one.value, one.low, one.high) for point, one in figures]
+    curve = charts.ResponseCurve(points, level, list(labelled.items()))
+    alt_text = f"{title}, {len(points)} values of {facts.field}"
+    return Plot(title, charts.draw_response(curve, facts.axis, "", alt_text, share=level == 0.0))

@@ -9,34 +9,47 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from leaven.report import controller_section, sections
+from leaven.facts import ComparisonFacts, RunFacts
+from leaven.report import controller_section, labels
+from leaven.report.number_format import format_lift, format_mean, format_number, format_p_value
+from leaven.stats.effect import format_metric_name, format_percent
 
 COLORS: Mapping[str, str] = {"helped": "green", "harmed": "red", "same": "cyan", "unsure": "yellow"}
 
 
-def build_verdict_table(facts: Mapping[str, Any]) -> Group:
+def build_verdict_table(facts: RunFacts) -> Group:
     """The headline, a table of the variants, and remarks; for `rich.print`."""
-    facts = sections.drop_nulls(facts)
-    view = sections.build_verdict_section(facts) or {}
-    parts: list[Any] = [Text(view["headline"], style="bold")]
-    if view["table"]:
-        parts += ["", _build_table(view["table"])]
-    parts += [Text(f"• {sentence}") for sentence in (*view["words"], *controller_section.summarize_decisions(facts))]
+    parts: list[Any] = [Text(labels.get_headline(facts), style="bold")]
+    if facts.comparison is not None and facts.comparison.effects:
+        parts += ["", _build_table(facts.comparison)]
+    sentences = facts.verdict.sentences if facts.verdict is not None else ()
+    parts += [Text(f"• {sentence}") for sentence in (*sentences, *controller_section.summarize_decisions(facts))]
     return Group(*parts)
 
 
-def _build_table(view: Mapping[str, Any]) -> Table:
-    seeds = "1 seed" if view["seeds"] == "1" else f"{view['seeds']} seeds"
-    caption = f"{view['users']} users, {seeds}; minimum effect: a lift of {view['smallest']}"
+def _build_table(comparison: ComparisonFacts) -> Table:
+    first = comparison.effects[0]
+    seeds = "1 seed" if first.seeds == 1 else f"{first.seeds} seeds"
+    smallest = format_percent(comparison.min_effect, signed=False)
+    caption = f"{format_number(first.users)} users, {seeds}; minimum effect: a lift of {smallest}"
     table = Table(caption=caption, caption_justify="left", box=None, pad_edge=False, header_style="dim")
     table.add_column("variant")
-    for title in (view["metric"], "lift", "95 % interval", "p (Holm)"):
+    for title in (format_metric_name(comparison.metric), "lift", "95 % interval", "p (Holm)"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True, min_width=14)
-    table.add_row(Text(view["baseline"]), view["baseline_mean"], "", "", "", "")
-    for row in view["rows"]:
-        verdict = Text(f"{row['sign']} {row['verdict']}", style=COLORS[row["style"]])
-        table.add_row(Text(row["variant"]), row["mean"], row["lift"], row["interval"], row["p"], verdict)
-    if view["truth"]:
-        table.add_row(Text("best possible", style="dim"), view["truth"], "", "", "", "")
+    table.add_row(Text(first.against), format_mean(first.baseline_mean), "", "", "", "")
+    for effect in comparison.effects:
+        style = labels.get_verdict_style(effect.verdict)
+        is_bounded = effect.low is not None and effect.high is not None
+        interval = f"{format_lift(effect.low)} to {format_lift(effect.high)}" if is_bounded else ""
+        table.add_row(
+            Text(effect.variant),
+            format_mean(effect.mean),
+            format_lift(effect.lift if is_bounded else None),
+            interval,
+            format_p_value(effect.p_holm),
+            Text(f"{labels.STYLE_SIGNS[style]} {effect.verdict}", style=COLORS[style]),
+        )
+    if comparison.best_possible is not None:
+        table.add_row(Text("best possible", style="dim"), format_mean(comparison.best_possible), "", "", "", "")
     return table

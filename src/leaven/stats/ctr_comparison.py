@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ class CtrEffect:
                            not cover the noise of training
     """
 
-    arm: str
+    variant: str
     against: str
     metric: str
     value: float
@@ -41,11 +41,6 @@ class CtrEffect:
     spread: float
     users: int
     seeds: int
-
-    def as_dict(self) -> dict[str, object]:
-        """Return a JSON object; undefined numbers become null."""
-        known = asdict(self).items()
-        return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in known}
 
 
 def compare_ctr(
@@ -64,7 +59,7 @@ def compare_ctr(
     Raises DataError if `against` is missing or predictions do not fit the rows.
     """
     if against not in predictions:
-        raise DataError("compare_clicks.against", "a variant", repr(against), suggest_name(against, predictions))
+        raise DataError("compare_ctr.against", "a variant", repr(against), suggest_name(against, predictions))
     for variant, seeds_of in predictions.items():
         if not seeds_of or any(len(one) != len(test) for one in seeds_of):
             raise DataError(
@@ -74,13 +69,13 @@ def compare_ctr(
     weights = _resample_users(len(names), n_draws, key)[:, owner]
     effects = []
     for metric, given in metrics.items():
-        of_arm = {variant: given[variant] if isinstance(given, Mapping) else given for variant in predictions}
+        by_variant = {variant: given[variant] if isinstance(given, Mapping) else given for variant in predictions}
         values = {
-            variant: _evaluate_resamples(of_arm[variant], predictions[variant], test, weights)
+            variant: _evaluate_resamples(by_variant[variant], predictions[variant], test, weights)
             for variant in predictions
         }
         effects += [
-            _build_effect(variant, against, metric, of_arm[variant], values, len(names)) for variant in predictions
+            _build_effect(variant, against, metric, by_variant[variant], values, len(names)) for variant in predictions
         ]
     return effects
 
@@ -115,7 +110,7 @@ def _build_effect(
     spread = float((values[variant][:, 0] - values[against][:, 0]).std(ddof=1)) if paired else 0.0
     enough = users >= MIN_USERS and variant != against
     return CtrEffect(
-        arm=variant,
+        variant=variant,
         against=against,
         metric=metric,
         value=float(mine[0]),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from leaven.errors import SpecError
+from leaven.facts import EffectFacts, to_json
 
 HELPED = "helped"
 HARMED = "harmed"
@@ -23,7 +23,7 @@ class ComparisonConfig:
     """Parameters of a comparison, declared before the values are known.
 
     metric            its name, "ndcg@10"; higher must be better
-    min_effect     relative: the smallest lift that matters, 0.01 is one per cent of the baseline's mean
+    min_effect        relative: the smallest lift that matters, 0.01 is one per cent of the baseline's mean
     key               seeds every draw of the bootstrap and of the permutation
     baseline          the variant without a plan
     control           the variant with duplicated real rows; no such comparison if absent from the values
@@ -49,7 +49,7 @@ class ComparisonConfig:
 class Effect:
     """One variant against another, on one metric, for one group of users.
 
-    arm, against                    names of the variants; `lift` is relative to `against`
+    variant, against                names of the variants; `lift` is relative to `against`
     metric                          the metric's name
     by, segment                     the grouping of the users ("" for all) and the group ("all")
     mean, baseline_mean, difference  means over users and seeds, in the metric's unit
@@ -66,7 +66,7 @@ class Effect:
     min_effect                      relative: the smallest lift that matters
     """
 
-    arm: str
+    variant: str
     against: str
     metric: str
     by: str
@@ -117,24 +117,19 @@ class Effect:
         return NOT_ENOUGH_DATA
 
     @property
-    def words(self) -> str:
+    def explanation(self) -> str:
         """The effect in one or two sentences, with its limitations."""
         means = f"{format_metric_name(self.metric)} {self.mean:.4f} against {self.baseline_mean:.4f} of {self.against}"
         interval = f"95 % interval {format_percent(self.low)} to {format_percent(self.high)}"
         figures = f"{means}: {format_percent(self.lift)}, {interval}, p = {self.p_holm:.3g} after Holm"
         return " ".join([f"{self.verdict.capitalize()}: {figures}.", *_list_limitations(self)])
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return a JSON object; undefined numbers (a lift over a mean of 0) become null."""
-        figures = {name: _to_json_value(value) for name, value in asdict(self).items() if name != "min_effect"}
-        return figures | {"verdict": self.verdict, "words": self.words}
-
-
-def _to_json_value(value: Any) -> Any:
-    """Return a value with non-finite numbers replaced by null."""
-    if isinstance(value, tuple):
-        return [_to_json_value(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    def to_facts(self) -> EffectFacts:
+        """The effect for reports; undefined numbers (a lift over a mean of 0) become None."""
+        figures = to_json(self)
+        del figures["min_effect"]
+        figures["lift_by_seed"] = tuple(figures["lift_by_seed"])
+        return EffectFacts(**figures, verdict=self.verdict, explanation=self.explanation)
 
 
 def format_percent(share: float, signed: bool = True) -> str:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from leaven import rng
 from leaven.errors import DataError, suggest_name
+from leaven.facts import ComparisonFacts, EffectFacts
 from leaven.stats import resampling_tests
-from leaven.stats.effect import ComparisonConfig, Effect
+from leaven.stats.effect import MIN_USERS, ComparisonConfig, Effect
 
 Values = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.generic]
@@ -49,7 +50,7 @@ def compare_variants(
     """
     _check_values(values, config, segments or {})
     variants = [config.baseline, *(variant for variant in values if variant != config.baseline)]
-    table = np.stack([np.asarray(values[variant], np.float64) for variant in variants])  # (arms, seeds, users)
+    table = np.stack([np.asarray(values[variant], np.float64) for variant in variants])  # (variants, seeds, users)
     all_users = _UserGroup(table, variants, config, "", "all")
     control = config.control if config.control in variants[1:] else None
     others = [variant for variant in variants[1:] if variant != control]
@@ -81,26 +82,33 @@ def add_segments(main: Comparison, groups: Mapping[tuple[str, str], Mapping[str,
 def build_facts(
     main: Comparison,
     others: Sequence[Comparison] = (),
-    catalog: Mapping[str, Mapping[str, float | None]] | None = None,
-) -> dict[str, Any]:
-    """Return the part `comparison` of a run's facts: the main metric and the other metrics.
+    pooled: Mapping[str, Mapping[str, float | None]] | None = None,
+    best_possible: float | None = None,
+) -> ComparisonFacts:
+    """Return the comparison for reports: the main metric and the other metrics.
 
-    catalog: metric -> variant -> one number, for metrics of the whole catalog, which have no test.
+    pooled: metric -> variant -> one number for all users, for metrics without a test. best_possible: value of the main
+    metric for a model that knows the simulation.
     """
-    return {
-        "metric": main.config.metric,
-        "min_effect": main.config.min_effect,
-        "baseline": main.config.baseline,
-        "control": main.config.control,
-        "draws": main.config.n_draws,
-        "flips": main.config.n_flips,
-        "means": dict(main.means),
-        "effects": [effect.as_dict() for effect in main.effects],
-        "against_control": [effect.as_dict() for effect in main.against_control],
-        "segments": [effect.as_dict() for effect in main.segments],
-        "metrics": {one.config.metric: [effect.as_dict() for effect in one.effects] for one in (main, *others)},
-        "catalog": {metric: dict(by_arm) for metric, by_arm in (catalog or {}).items()},
-    }
+    return ComparisonFacts(
+        metric=main.config.metric,
+        min_effect=main.config.min_effect,
+        baseline=main.config.baseline,
+        control=main.config.control,
+        draws=main.config.n_draws,
+        flips=main.config.n_flips,
+        means=dict(main.means),
+        effects=_list_facts(main.effects),
+        against_control=_list_facts(main.against_control),
+        segments=_list_facts(main.segments),
+        metrics={one.config.metric: _list_facts(one.effects) for one in (main, *others)},
+        pooled=pooled or {},
+        best_possible=best_possible,
+    )
+
+
+def _list_facts(effects: Sequence[Effect]) -> tuple[EffectFacts, ...]:
+    return tuple(effect.to_facts() for effect in effects)
 
 
 class _UserGroup:
@@ -109,7 +117,7 @@ class _UserGroup:
     def __init__(
         self, table: Values, variants: Sequence[str], question: ComparisonConfig, by: str, segment: str
     ) -> None:
-        self.table, self.arms, self.question, self.by, self.segment = table, list(variants), question, by, segment
+        self.table, self.variants, self.question, self.by, self.segment = table, list(variants), question, by, segment
         self.key = rng.derive_key(question.key, "compare", question.metric, by, segment)
         self.noise = resampling_tests.estimate_training_noise(table)
         self.dealt = resampling_tests.group_users_into_blocks(table.mean(axis=1).T, rng.derive_key(self.key, "deal"))
@@ -117,7 +125,7 @@ class _UserGroup:
 
     def compare_pair(self, variant: str, against: str) -> Effect:
         """Return the effect of one pair, before the correction for multiple tests."""
-        one, other = self.arms.index(variant), self.arms.index(against)
+        one, other = self.variants.index(variant), self.variants.index(against)
         key = rng.derive_key(self.key, variant, against)
         n_seeds, users = self.table.shape[1:]
         draws = self.question.n_draws
@@ -141,7 +149,7 @@ class _UserGroup:
         spread = float(per_user.std(ddof=1)) if len(per_user) > 1 else 0.0
         noise = self.noise.variance * 2 / n_seeds
         return Effect(
-            arm=variant,
+            variant=variant,
             against=against,
             metric=self.question.metric,
             by=self.by,
@@ -171,13 +179,37 @@ class _UserGroup:
         )
 
 
+POOLED = f"groups of fewer than {MIN_USERS} users"
+"""The group that takes the place of small ones."""
+
+
+def pool_small_groups(labels: npt.NDArray[Any], users: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+    """Return the labels with one name for all groups of fewer than `MIN_USERS` users, where there are several.
+
+    labels (rows,): group of each row. users (rows,): user of each row; None: every row is a user.
+
+    >>> labels = np.array(["a"] * 40 + ["b", "c"])
+    >>> np.unique(pool_small_groups(labels)).tolist()
+    ['a', 'groups of fewer than 30 users']
+    """
+    names, group = np.unique(labels, return_inverse=True)
+    owner = np.arange(len(labels)) if users is None else users
+    pairs = {(int(g), int(u)) for g, u in zip(group, owner, strict=True)}
+    counts = np.bincount([g for g, _ in pairs], minlength=len(names))
+    is_small = counts < MIN_USERS
+    if is_small.sum() < 2:
+        return labels
+    return np.where(is_small[group], POOLED, labels)
+
+
 def _compare_segments(
     table: Values, variants: Sequence[str], question: ComparisonConfig, segments: Mapping[str, Labels]
 ) -> Iterable[Effect]:
     """Yield the figures of every variant (the control too) in every group, groups in the order of their labels."""
     for by, labels in segments.items():
-        for label in _order_labels(np.asarray(labels)):
-            group = _UserGroup(table[:, :, np.asarray(labels) == label], variants, question, by, str(label))
+        pooled = pool_small_groups(np.asarray(labels))
+        for label in _order_labels(pooled):
+            group = _UserGroup(table[:, :, pooled == label], variants, question, by, str(label))
             yield from (group.compare_pair(variant, question.baseline) for variant in variants[1:])
 
 

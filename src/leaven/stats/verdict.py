@@ -46,7 +46,7 @@ def build_summary(comparison: Comparison) -> list[str]:
 
 
 def _quote_name(effect: Effect) -> str:
-    return f"“{effect.arm}”"
+    return f"“{effect.variant}”"
 
 
 def _describe_change(effect: Effect) -> str:
@@ -56,12 +56,12 @@ def _describe_change(effect: Effect) -> str:
 
 
 def _list_trials(comparison: Comparison) -> list[Effect]:
-    return [effect for effect in comparison.effects if effect.arm != comparison.config.control]
+    return [effect for effect in comparison.effects if effect.variant != comparison.config.control]
 
 
 def _describe_gain(best: Effect, comparison: Comparison) -> str:
     gain = f"{_quote_name(best)} helped: {_describe_change(best)} above training without it"
-    against = next((e for e in comparison.against_control if e.arm == best.arm), None)
+    against = next((e for e in comparison.against_control if e.variant == best.variant), None)
     if against is not None and against.verdict != HELPED:
         tail = f", but not shown to be more than repeating real rows ({format_percent(against.lift)})."
     else:
@@ -97,7 +97,7 @@ def _list_by_verdict(comparison: Comparison, verdict: str) -> str:
 
 def _describe_control(comparison: Comparison) -> str:
     control = comparison.config.control
-    effect = next((e for e in comparison.effects if e.arm == control), None)
+    effect = next((e for e in comparison.effects if e.variant == control), None)
     if effect is None:
         return ""
     better = [_quote_name(e) for e in comparison.against_control if e.verdict == HELPED]
@@ -106,7 +106,9 @@ def _describe_control(comparison: Comparison) -> str:
 
 
 def _describe_segments(comparison: Comparison) -> str:
-    effects = [e for e in comparison.segments if e.verdict in (HELPED, HARMED) and e.arm != comparison.config.control]
+    effects = [
+        e for e in comparison.segments if e.verdict in (HELPED, HARMED) and e.variant != comparison.config.control
+    ]
     effects.sort(key=lambda effect: -abs(effect.lift))
     parts = [
         f"{_quote_name(e)} {e.verdict} where the {e.by} is {e.segment} ({format_percent(e.lift)})" for e in effects[:3]

@@ -30,14 +30,14 @@ class SweepGrid:
     """The variants of a sweep.
 
     spec           the spec with these variants in place of its own
-    arm            the variant that they are derived from
+    variant        the variant that they are derived from
     field          the field, in words: "copies", "mask, share_range"
     values         one per variant, ascending: a number, or a pair
     variant_names  one per value; the baseline where a value means no synthetic rows
     """
 
     spec: Spec
-    arm: str
+    variant: str
     field: str
     values: tuple[Value, ...]
     variant_names: tuple[str, ...]
@@ -110,12 +110,12 @@ def format_value(value: Value) -> str:
 def _find_variant(spec: Spec, path: str) -> Variant:
     """The variant of a path; names may contain dots, so the longest match wins."""
     rest = path.removeprefix("variant.")
-    matches = [arm for arm in spec.variants if rest.startswith(f"{arm.name}.")]
+    matches = [variant for variant in spec.variants if rest.startswith(f"{variant.name}.")]
     if not matches:
         name = rest.partition(".step.")[0].removesuffix(f".{COPIES}")
-        known = [arm.name for arm in spec.variants]
+        known = [variant.name for variant in spec.variants]
         raise SpecError(f"--vary {path}", "a variant of the spec", repr(name), suggest_name(name, known))
-    return max(matches, key=lambda arm: len(arm.name))
+    return max(matches, key=lambda variant: len(variant.name))
 
 
 def _find_step(variant: Variant, keys: list[str], path: str) -> int:

@@ -56,5 +56,5 @@ def find_turning_points(
         n_draws=question.n_draws,
     )
     effects = compare_variants({name: values[name] for name in (names[best], *beyond)}, against_best).effects
-    worse = {effect.arm for effect in effects if effect.verdict == HARMED}
+    worse = {effect.variant for effect in effects if effect.verdict == HARMED}
     return best, next((index for index, name in enumerate(names) if index > best and name in worse), None)

@@ -12,7 +12,6 @@ from leaven import rng
 from leaven.augmentation.preview import get_plan_rows
 from leaven.ctr_features import SampleSplit
 from leaven.errors import MissingExtra
-from leaven.experiment.synthetic_quality import get_unseen_rows
 from leaven.metrics.synthetic.distribution_distances import two_sample_auc
 from leaven.splits.log_splits import Split
 
@@ -51,16 +50,15 @@ class FidelityReference:
     key: int
 
     def measure(self, rows: Any) -> RowFidelity | None:
-        """The fidelity of some histories or labelled rows; None for fewer than FEWEST."""
+        """The fidelity of some histories or labelled rows; None for fewer than `MIN_ROWS`."""
         some = rows.take(_sample_rows(rows, rng.derive_key(self.key, "new")))
         return _measure_auc(self.features(some), self.unseen_points, self.key)
 
 
-def build_reference(split: Split | SampleSplit, seed: int) -> FidelityReference | str:
-    """The reference of a split, or the reason why there is none."""
+def build_reference(split: Split | SampleSplit, unseen: Any, seed: int) -> FidelityReference | str:
+    """The reference of a split, or the reason why there is none. unseen: complete rows of control users, or None."""
     key = rng.derive_key(seed, "likeness")
     train: Any = split.train
-    unseen = get_unseen_rows(split)
     if unseen is None or len(unseen) < MIN_ROWS:
         n_rows = 0 if unseen is None else len(unseen)
         return f"fidelity needs {MIN_ROWS} real rows of control users, there are {n_rows}: raise split.control_share"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from leaven.config import load_spec as load_spec
 from leaven.config.experiment_spec import BASELINE
 from leaven.datasets.histories import REAL_ORIGIN
 from leaven.experiment import evaluation_result, tasks
-from leaven.experiment import run as run_arms
+from leaven.experiment import run as run_variants
+from leaven.experiment.run import write_facts
+from leaven.facts import ComparisonFacts, Interval, RunFacts, SweepFacts, SweepPoint
 from leaven.progress import ProgressCallback, no_progress
 from leaven.protocols import Engine
-from leaven.report.html import write_report as write_page
-from leaven.run_folder import FACTS_FILE, REPORT_FILE, RunFolder, write_json
+from leaven.run_folder import RunFolder
 from leaven.stats import ComparisonConfig
 from leaven.stats.effect import format_metric_name, format_percent
 from leaven.sweeps import grid
@@ -46,72 +48,73 @@ def run_sweep(
     "variant.NAME.copies=0,0.5,1,2" multiplies the copies of all its steps, for a dose-response curve. Fidelity is how
     well a classifier separates synthetic from real rows of control users. Every value is a variant of one run, so that
     `resume` continues an interrupted sweep, and `n_jobs` trains several values in parallel. The facts get a part
-    "study": points with intervals, the best value, the first one beyond it that is worse, knees; the report shows it.
+    `sweep`: points with intervals, the best value, the first one beyond it that is worse, knees; the report shows it.
 
     Raises SpecError for an unknown field or a value that is no number; whatever `run` raises.
     """
     config = spec if isinstance(spec, Spec) else load_spec(spec)
     variants = grid.vary_field(config, vary)
-    run = run_arms(variants.spec, Path(out), resume, engine, on_progress, n_jobs)
-    facts = run.read_facts()
+    run = run_variants(variants.spec, Path(out), resume, engine, on_progress, n_jobs)
     on_progress(0, 0, "the curve")
-    facts["study"] = build_curve(run, variants, facts)
-    write_json(run.path / FACTS_FILE, facts)
-    write_page(run.path / FACTS_FILE, run.path / REPORT_FILE)
+    facts = run.read_facts()
+    write_facts(run, replace(facts, sweep=build_curve(run, variants, facts)))
     on_progress(1, 1, "the curve")
     return run
 
 
-def build_curve(run: RunFolder, variants: SweepGrid, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The part "study" of the facts: a point per value, the best one, the first that harms, knees, and sentences."""
+def build_curve(run: RunFolder, variants: SweepGrid, facts: RunFacts) -> SweepFacts:
+    """A point per value, the best one, the first that harms, knees, and sentences."""
+    assert facts.comparison is not None
     fidelity = _measure_fidelity(run, variants)
-    points = [_build_point(variants, index, facts, fidelity.by_variant) for index in range(len(variants.values))]
-    best, hurts = _find_turning_points(run, variants, facts)
-    study: dict[str, Any] = {
-        "arm": variants.arm,
-        "what": variants.field,
-        "metric": facts["comparison"]["metric"],
-        "x": "rows added, as a multiple of the real ones" if variants.field == COPIES else variants.field,
-        "points": points,
-        "best": best,
-        "hurts": hurts,
-        "knees": {name: _find_knee(points, name) for name in ("lift", "auc")},
-        "real_auc": fidelity.training_rows,
-    }
-    return study | {"words": _describe_curve(study, fidelity.missing)}
+    points = tuple(_build_point(variants, index, facts, fidelity.by_variant) for index in range(len(variants.values)))
+    best, harm = _find_turning_points(run, variants, facts.comparison)
+    measured = [index for index, point in enumerate(points) if point.auc is not None]
+    curve = SweepFacts(
+        variant=variants.variant,
+        field=variants.field,
+        metric=facts.comparison.metric,
+        axis="rows added, as a multiple of the real ones" if variants.field == COPIES else variants.field,
+        points=points,
+        best=best,
+        harm=harm,
+        effect_knee=_find_knee([point.x for point in points], [point.lift for point in points]),
+        training_auc=fidelity.training_rows,
+    )
+    knee = _find_knee([points[index].x for index in measured], [one.auc for one in points if one.auc is not None])
+    curve = replace(curve, fidelity_knee=None if knee is None else measured[knee])
+    return replace(curve, sentences=tuple(_describe_curve(curve, fidelity.missing)))
 
 
-def _build_point(
-    variants: SweepGrid, index: int, facts: Mapping[str, Any], fidelity: Mapping[str, RowFidelity]
-) -> dict[str, Any]:
+def _build_point(variants: SweepGrid, index: int, facts: RunFacts, fidelity: Mapping[str, RowFidelity]) -> SweepPoint:
+    assert facts.comparison is not None
     name, value = variants.variant_names[index], variants.values[index]
-    by_name: dict[str, Any] = {variant["name"]: variant for variant in facts["arms"]}
-    counts = by_name.get(name, {})  # the baseline has no entry, since it creates no rows
-    new, real = int(counts.get("rows_new", 0)), max(int(counts.get("rows_real", 0)), 1)
-    point = {"arm": name, "value": grid.format_value(value), "rows_new": new, "added": round(new / real, 4)}
+    rows = facts.get_variant(name)  # the baseline has no entry, since it creates no rows
+    added = 0.0 if rows is None else round(rows.synthetic_rows / max(rows.real_rows, 1), 4)
     middle = sum(value) / 2 if isinstance(value, tuple) else value
-    point["x"] = point["added"] if variants.field == COPIES else float(middle)
-    point |= _find_effect(name, facts["comparison"])
+    point = SweepPoint(
+        variant=name,
+        value=grid.format_value(value),
+        x=added if variants.field == COPIES else float(middle),
+        synthetic_rows=0 if rows is None else rows.synthetic_rows,
+        added=added,
+        mean=facts.comparison.means[name],
+        lift=Interval(0.0, 0.0, 0.0),
+    )
     if name in fidelity:
         measured = fidelity[name]
-        point |= {"auc": measured.auc, "auc_low": measured.low, "auc_high": measured.high}
-    return point
-
-
-def _find_effect(name: str, comparison: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a variant against the baseline; zero for the baseline itself."""
+        point = replace(point, auc=Interval(measured.auc, measured.low, measured.high))
     if name == BASELINE:
-        return {"mean": comparison["means"][BASELINE], "lift": 0.0, "low": 0.0, "high": 0.0, "verdict": ""}
-    effect = next(effect for effect in comparison["effects"] if effect["arm"] == name)
-    return {key: effect[key] for key in ("mean", "lift", "low", "high", "p_holm", "verdict")}
+        return point
+    effect = next(effect for effect in facts.comparison.effects if effect.variant == name)
+    ends = (math.nan if one is None else one for one in (effect.lift, effect.low, effect.high))
+    return replace(point, lift=Interval(*ends), p_holm=effect.p_holm, verdict=effect.verdict)
 
 
-def _find_turning_points(run: RunFolder, variants: SweepGrid, facts: Mapping[str, Any]) -> tuple[int, int | None]:
+def _find_turning_points(run: RunFolder, variants: SweepGrid, comparison: ComparisonFacts) -> tuple[int, int | None]:
     """(index of the best value, index of the first beyond it that harms, or None)."""
-    comparison = facts["comparison"]
-    metric, n_seeds = comparison["metric"], variants.spec.evaluate.seeds
+    metric, n_seeds = comparison.metric, variants.spec.evaluate.seeds
     values = {name: _load_values(run, name, metric, n_seeds) for name in variants.variant_names}
-    question = ComparisonConfig(metric, comparison["min_effect"], rng.derive_key(variants.spec.seed, "study"))
+    question = ComparisonConfig(metric, comparison.min_effect, rng.derive_key(variants.spec.seed, "study"))
     return find_turning_points(values, variants.variant_names, question)
 
 
@@ -121,27 +124,24 @@ def _load_values(run: RunFolder, variant: str, metric: str, n_seeds: int) -> np.
     return np.stack([evaluation_result.load_values(file)[0][metric] for file in files])
 
 
-def _find_knee(points: Sequence[Mapping[str, Any]], name: str) -> int | None:
-    indices = [index for index, point in enumerate(points) if point.get(name) is not None]
-    low, high = ("low", "high") if name == "lift" else ("auc_low", "auc_high")
-    x, y = ([float(points[index][key]) for index in indices] for key in ("x", name))
-    found = find_knee(x, y, [(points[index][high] - points[index][low]) / 2 for index in indices])
-    return None if found is None else indices[found]
+def _find_knee(x: Sequence[float], figures: Sequence[Interval]) -> int | None:
+    """Index of the knee of a curve."""
+    return find_knee(list(x), [one.value for one in figures], [(one.high - one.low) / 2 for one in figures])
 
 
 @dataclass(frozen=True)
 class _Fidelity:
-    """by_variant: of synthetic rows; training_rows: AUC of real training rows and its interval, None where `missing`
-    gives a reason."""
+    """by_variant: of synthetic rows; training_rows: AUC of real training rows, None where `missing` gives a reason."""
 
     by_variant: dict[str, RowFidelity]
-    training_rows: dict[str, float] | None = None
+    training_rows: Interval | None = None
     missing: str = ""
 
 
 def _measure_fidelity(run: RunFolder, variants: SweepGrid) -> _Fidelity:
-    split: Any = tasks.of(variants.spec).load_parts(run.data_folder)
-    reference = build_reference(split, variants.spec.seed)
+    task = tasks.of(variants.spec.task)
+    split: Any = task.load_parts(run.data_folder)
+    reference = build_reference(split, task.get_unseen(split), variants.spec.seed)
     if isinstance(reference, str):
         return _Fidelity({}, missing=reference)
     by_variant = {}
@@ -152,36 +152,35 @@ def _measure_fidelity(run: RunFolder, variants: SweepGrid) -> _Fidelity:
         if measured is not None:
             by_variant[variant.name] = measured
     real = reference.training_rows
-    return _Fidelity(by_variant, {"auc": real.auc, "low": real.low, "high": real.high})
+    return _Fidelity(by_variant, Interval(real.auc, real.low, real.high))
 
 
-def _describe_curve(study: Mapping[str, Any], missing: str) -> list[str]:
+def _describe_curve(curve: SweepFacts, missing: str) -> list[str]:
     """Sentences: the best value, where more harms, the knees, and what is missing."""
-    points, field = study["points"], study["what"]
-    if len({(point["mean"], point["rows_new"]) for point in points}) == 1:
-        return [f"Every value gave the same rows and figures: {field} changes nothing in this variant."]
-    best = points[study["best"]]
-    sentences = [
-        f"The highest {format_metric_name(study['metric'])} is at {field} {best['value']}: {_describe_lift(best)}."
-    ]
-    if study["hurts"] is not None:
-        worse = points[study["hurts"]]
-        sentences.append(f"More harms from {worse['value']} on: significantly worse than {best['value']}.")
-    elif study["best"] < len(points) - 1:
-        sentences.append(f"No value beyond {best['value']} is significantly worse: more data or seeds may show one.")
+    points = curve.points
+    if len({(point.mean, point.synthetic_rows) for point in points}) == 1:
+        return [f"Every value gave the same rows and figures: {curve.field} changes nothing in this variant."]
+    best = points[curve.best]
+    metric = format_metric_name(curve.metric)
+    sentences = [f"The highest {metric} is at {curve.field} {best.value}: {_describe_lift(best)}."]
+    if curve.harm is not None:
+        worse = points[curve.harm]
+        sentences.append(f"More harms from {worse.value} on: significantly worse than {best.value}.")
+    elif curve.best < len(points) - 1:
+        sentences.append(f"No value beyond {best.value} is significantly worse: more data or seeds may show one.")
     else:
         sentences.append("The highest value tried is the best: higher values may be better still.")
-    for name, label in (("lift", "effect"), ("auc", "fidelity")):
-        if (index := study["knees"][name]) is not None:
-            sentences.append(f"The curve of the {label} has its knee at {points[index]['value']}.")
-    if study["real_auc"]:
-        auc = study["real_auc"]["auc"]
+    for index, label in ((curve.effect_knee, "effect"), (curve.fidelity_knee, "fidelity")):
+        if index is not None:
+            sentences.append(f"The curve of the {label} has its knee at {points[index].value}.")
+    if curve.training_auc is not None:
+        auc = curve.training_auc.value
         sentences.append(f"A classifier separates training rows from other real ones with an AUC of {auc:.2f}.")
     return [*sentences, missing] if missing else sentences
 
 
-def _describe_lift(point: Mapping[str, Any]) -> str:
-    if point["verdict"] == "":
+def _describe_lift(point: SweepPoint) -> str:
+    if point.verdict == "":
         return "no synthetic rows"
-    interval = f"95 % interval {format_percent(point['low'])} to {format_percent(point['high'])}"
-    return f"{format_percent(point['lift'])}, {interval}, {point['verdict']}"
+    interval = f"95 % interval {format_percent(point.lift.low)} to {format_percent(point.lift.high)}"
+    return f"{format_percent(point.lift.value)}, {interval}, {point.verdict}"

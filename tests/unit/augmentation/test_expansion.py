@@ -112,7 +112,7 @@ def test_blocks_written_before_an_interruption_are_reused_and_the_rest_is_equal(
     facts = write_expansion(train, PLAN, cut, seed=7).steps
     assert digest(cut) == digest(whole)
     assert kept.stat().st_mtime_ns == before
-    assert [fact["made"] for fact in facts] == [240, 120, 120]
+    assert [fact.synthetic for fact in facts] == [240, 120, 120]
 
 
 def test_the_rows_do_not_depend_on_the_order_of_the_users(train) -> None:
@@ -124,9 +124,9 @@ def test_the_rows_do_not_depend_on_the_order_of_the_users(train) -> None:
 def test_facts_count_unchanged_rows_by_reason() -> None:
     rows = Histories.from_lists([[1, 2, 3, 4, 5, 6], [2, 3], [4]], n_items=6)
     facts = write_facts(rows, Plan([Crop(keep_range=(0.5, 0.5))]))
-    assert facts["made"] == 3
-    assert sum(facts["unchanged"].values()) == 2
-    assert list(facts["unchanged"]) == ["shorter than 3 events"]
+    assert facts.synthetic == 3
+    assert sum(facts.unchanged.values()) == 2
+    assert list(facts.unchanged) == ["shorter than 3 events"]
 
 
 def write_facts(rows: Histories, plan: Plan):
@@ -153,7 +153,7 @@ def test_filters_that_reject_every_row_raise_with_the_reasons(train, when) -> No
 
 def test_repeats_are_no_unchanged_rows() -> None:
     rows = Histories.from_lists([[1, 2], [3]], n_items=3)
-    assert write_facts(rows, Plan([Repeat()]))["unchanged"] == {}
+    assert write_facts(rows, Plan([Repeat()])).unchanged == {}
 
 
 def test_rows_of_an_epoch_follow_from_epoch_and_progress_alone(train) -> None:

@@ -101,4 +101,4 @@ def test_a_finished_step_learns_nothing_when_its_plan_is_resumed(train, tmp_path
     monkeypatch.setattr(expansion_module, "append_rows", None)
     monkeypatch.setattr(expansion_module, "fit_step", None)
     facts = write_expansion(train, LAYERED, tmp_path, seed=7).steps
-    assert [fact["made"] > 0 for fact in facts] == [True] * 3
+    assert [fact.synthetic > 0 for fact in facts] == [True] * 3

@@ -79,11 +79,11 @@ def test_a_step_of_a_round_reads_the_input_of_the_plan() -> None:
 def test_facts_tell_of_all_rounds_and_what_filters_refused_in_them() -> None:
     plan = Plan([Step(Longer(), when="each_round", filters=(Validity(max_events=6),))], rounds=3)
     (fact,) = build_epoch_rows(TRAIN, TRAIN, plan, seed=7).describe_steps()
-    assert fact["rounds"] == [3, 3, 0]
-    assert fact["made"] == 6
-    assert fact["tried"] == 9
-    assert sum(fact["refused"].values()) == 3
-    assert fact["when"] == "each_round"
+    assert fact.rounds == [3, 3, 0]
+    assert fact.synthetic == 6
+    assert fact.tried == 9
+    assert sum(fact.rejected.values()) == 3
+    assert fact.when == "each_round"
 
 
 def test_a_step_acts_in_its_share_of_training_and_nowhere_else() -> None:
@@ -92,7 +92,7 @@ def test_a_step_acts_in_its_share_of_training_and_nowhere_else() -> None:
     epochs = build_epoch_rows(TRAIN, TRAIN, Plan([first, then]), seed=7)
     origins = {progress: set(epochs(0, progress).origin.tolist()) for progress in (0.0, 0.49, 0.5, 1.0)}
     assert origins == {0.0: {0, 1}, 0.49: {0, 1}, 0.5: {0, 2}, 1.0: {0, 2}}
-    assert [(fact["use"], fact["made"]) for fact in epochs.describe_steps()] == [("repeat", 3), ("crop", 6)]
+    assert [(fact.name, fact.synthetic) for fact in epochs.describe_steps()] == [("repeat", 3), ("crop", 6)]
 
 
 def test_a_round_outside_a_steps_share_makes_nothing() -> None:

@@ -51,9 +51,9 @@ def test_rows_that_break_a_rule_are_refused_and_counted(tmp_path: Path) -> None:
     ruled = write_expansion(world(), Plan([Step(noise, filters=(rules,))]), tmp_path, seed=1)
     below = int((free.numeric_column("price") <= 0).sum())
     assert below > 20
-    assert ruled.steps[0]["tried"] == 200
-    assert ruled.steps[0]["made"] == 200 - below
-    assert ruled.steps[0]["refused"] == {"price > 0": below}
+    assert ruled.steps[0].tried == 200
+    assert ruled.steps[0].synthetic == 200 - below
+    assert ruled.steps[0].rejected == {"price > 0": below}
     assert (ruled.rows().numeric_column("price") > 0).all()
 
 
@@ -63,9 +63,9 @@ def test_rows_changed_in_place_keep_their_number_and_a_bad_change_is_undone_and_
     made = write_expansion(world(), Plan([step]), tmp_path, seed=1)
     rows = made.rows()
     changed = rows.numeric_column("price") != world().numeric_column("price")
-    refused = made.steps[0]["refused"]["price > 0"]
+    refused = made.steps[0].rejected["price > 0"]
     assert len(rows) == 200
-    assert made.steps[0]["tried"] - refused == changed.sum()
+    assert made.steps[0].tried - refused == changed.sum()
     assert refused > 10
     assert (rows.numeric_column("price") > 0).all()
     assert np.array_equal(changed, rows.origin == 1)
@@ -101,8 +101,8 @@ def test_rows_of_a_group_that_a_generator_never_makes_are_counted(tmp_path: Path
             return Marginals().fit(train.take(train.label < 0.5), key)
 
     made = write_expansion(world(), Plan([Step(OnlyNegatives(), copies=BalancedRows())]), tmp_path, seed=1)
-    assert made.steps[0]["made"] == 0
-    assert made.steps[0]["refused"] == {NO_MATCH: made.steps[0]["tried"]}
+    assert made.steps[0].synthetic == 0
+    assert made.steps[0].rejected == {NO_MATCH: made.steps[0].tried}
 
 
 def test_rare_categories_and_cold_items_get_more_copies() -> None:

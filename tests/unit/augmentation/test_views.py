@@ -102,8 +102,8 @@ def test_strength_follows_the_progress_of_training() -> None:
 def test_facts_count_views_and_why_texts_stayed() -> None:
     items = Catalog(["a", "b", "c"], {"title": ["soap 250ml", "soap", ""]})
     (fact,) = build_catalog_views(items, plan(replace(UNITS, copies=Uniform(2))), seed=1).describe_steps()
-    assert (fact["made"], fact["tried"], fact["on"], fact["columns"]) == (6, 6, "text", ["title"])
-    assert sum(fact["unchanged"].values()) == 4
+    assert (fact.synthetic, fact.tried, fact.modality, fact.columns) == (6, 6, "text", ("title",))
+    assert sum(fact.unchanged.values()) == 4
     with pytest.raises(GateError, match="units"):
         build_catalog_views(items, plan(replace(UNITS, fail_if_unchanged_over=0.5)), seed=1).describe_steps()
 
@@ -137,8 +137,8 @@ def test_a_plan_changes_rows_and_words_together(tmp_path) -> None:
     rows = Histories.from_lists([[1, 2, 3, 4]] * 5, n_items=4)
     both = plan(Step(Crop(), when="each_epoch"), UNITS, Crop())
     made = write_expansion(rows, both, tmp_path, seed=1)
-    assert [fact["made"] for fact in made.steps] == [0, 0, 5]
-    assert made.steps[1]["on"] == "text"
+    assert [fact.synthetic for fact in made.steps] == [0, 0, 5]
+    assert made.steps[1].modality == "text"
     assert len(made.rows()) == 10
     assert len(build_epoch_rows(rows, made.rows(), both, 1)(0, 0.0)) == 15
 
@@ -173,6 +173,6 @@ def test_a_step_acts_in_its_share_of_training_alone() -> None:
         views = build_catalog_views(ITEMS, plan(step), seed=1)
         assert changed_share(titles(views, 3, 0.2)) == 0
         assert changed_share(titles(views, 3, 0.7)) > 0.3
-        assert views.describe_steps()[0]["made"] == 200
+        assert views.describe_steps()[0].synthetic == 200
     with pytest.raises(SpecError, match="each_epoch"):
         Step(Units(), when="each_round")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from leaven.cli import output
-from leaven.errors import DataError
 from leaven.simulator import Corruption
 
 
@@ -41,11 +40,3 @@ def test_json_holds_plain_values_only(capsys: pytest.CaptureFixture[str]) -> Non
 def test_hints_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     output.print_hint("leaven run [data]")
     assert capsys.readouterr() == ("", "→ leaven run [data]\n")
-
-
-@pytest.mark.parametrize("content", [None, "{", "\x80"])
-def test_a_folder_without_valid_facts_is_an_error(tmp_path: Path, content: str | None) -> None:
-    if content is not None:
-        (tmp_path / "facts.json").write_text(content, encoding="latin-1")
-    with pytest.raises(DataError):
-        output.load_facts(tmp_path)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from dataclasses import replace
 
 import pytest
 
@@ -9,34 +10,35 @@ from leaven.cli import data_commands, output
 from leaven.cli.profile_view import draw_sparkline, format_profile
 from leaven.cli.row_tables import format_previews, format_row_counts
 from leaven.cli.runs import format_dry_run
+from leaven.experiment.run import RunOutline
+from leaven.facts import Preview
 from leaven.simulator import Simulator
-from unit.report.sample_facts import full
+from unit.report.sample_facts import full, full_json
 
 FACTS = full()
 
 
 def test_new_events_are_marked_without_color(capsys: pytest.CaptureFixture[str]) -> None:
-    row = {"step": "substitute", "before": ["mug", "lamp [red]"], "after": ["mug", "cup"], "changed": [1]}
-    left, made = row | {"after": row["before"], "changed": []}, row | {"before": [], "changed": [0, 1]}
+    row = Preview("substitute", ["mug", "lamp, red"], ["mug", "cup"], [1])
+    left, made = replace(row, after=row.before, changed=[]), replace(row, before=[], changed=[0, 1])
     output.print_results(*format_previews({"crop": [row, left, made], "nothing": []}))
     out = capsys.readouterr().out
     assert "after   unchanged" in out
-    assert "new  *mug*, *cup*" in out
-    assert "before  mug, lamp [red]" in out
-    assert "after   mug, *cup*" in out
+    assert "new  *mug* → *cup*" in out
+    assert "before  mug → [lamp, red]" in out
+    assert "after   mug → *cup*" in out
     assert "no row can change" in out
 
 
-def test_a_long_row_is_shown_from_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_row_shows_the_places_that_changed(capsys: pytest.CaptureFixture[str]) -> None:
     names = [f"i{place}" for place in range(40)]
-    output.print_results(*format_previews({"a": [{"step": "s", "before": names, "after": names[:1], "changed": []}]}))
+    output.print_results(*format_previews({"a": [Preview("s", names, [*names[:20], "new", *names[20:]], [20])]}))
     out = capsys.readouterr().out
-    assert "… 28 more, i28" in out
-    assert "i39" in out
+    assert "… 18 more → i18 → i19 → *new* → i20 → i21 → … 18 more" in out
 
 
 def test_counts_of_rows_give_the_reasons_of_unchanged_and_rejected_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    output.print_results(*format_row_counts(FACTS["arms"][0]))
+    output.print_results(*format_row_counts(FACTS.variants[0]))
     out = " ".join(capsys.readouterr().out.split())
     assert "4,126" in out
     assert "212 shorter than 3 events" in out
@@ -45,18 +47,18 @@ def test_counts_of_rows_give_the_reasons_of_unchanged_and_rejected_ones(capsys: 
 
 def test_a_dry_run_shows_every_key_and_the_number_of_trainings(capsys: pytest.CaptureFixture[str]) -> None:
     spec = {"seed": 7, "variant": [{"name": "crop", "step": [{"use": "crop", "keep_range": [0.6, 0.9]}]}]}
-    output.print_results(*format_dry_run({"spec": spec, "arms": ["baseline", "crop"], "trainings": 6, "pilots": 2}))
+    output.print_results(*format_dry_run(RunOutline(spec, ("baseline", "crop"), 6, 2)))
     out = capsys.readouterr().out
-    assert "variant.1.step.1.keep_range  0.6, 0.9" in out
+    assert "variant.0.step.0.keep_range  0.6, 0.9" in out
     assert "6 times, and 2 short pilots: “baseline”, “crop”." in " ".join(out.split())
 
 
 def test_a_profile_shows_figures_before_and_after_cleaning_curves_and_advice(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    data = FACTS["data"]
+    data = full_json()["data"]
     found = {"reading": data["reading"] | {"columns": {"user": "CustomerID"}}, "raw": {"users": 4372}}
-    found |= {"health": data["health"], "cleaning": data["cleaning"], "split": data["split"] | {"test_unseen": 0}}
+    found |= {"health": data["statistics"], "cleaning": data["cleaning"], "split": data["split"] | {"test_unseen": 0}}
     output.print_results(*format_profile(found | {"leave_one_out_leak_share": 0.3, "advice": ["Take the time split."]}))
     out = capsys.readouterr().out
     lines = {" ".join(line.split()) for line in out.splitlines()}

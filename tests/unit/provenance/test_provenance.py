@@ -76,11 +76,11 @@ def copy(kept, tmp_path) -> Path:
 
 
 def rows(folder: Path, name: str) -> Histories:
-    return Histories.from_parquet(*sorted(folder.glob(f"arms/*/expanded/{name}-*.parquet")))
+    return Histories.from_parquet(*sorted(folder.glob(f"variants/*/expanded/{name}-*.parquet")))
 
 
 def of_arm(folder: Path, arm: str, place: str) -> Histories:
-    return Histories.from_parquet(*sorted((folder / "arms" / arm / "expanded").glob(f"{place}-*.parquet")))
+    return Histories.from_parquet(*sorted((folder / "variants" / arm / "expanded").glob(f"{place}-*.parquet")))
 
 
 def users(folder: Path) -> dict[int, str]:
@@ -108,7 +108,7 @@ def test_the_lineage_of_a_second_layer_leads_through_the_first_to_the_real_row(k
         assert int(links[-1].source_row, 16) in real
         assert links[-1].source_row == links[-1].parent
         for link in links:
-            assert set(link.preview["after"]) <= set(link.preview["before"])
+            assert set(link.preview.after) <= set(link.preview.before)
         through += len(links) == 2
         assert len(links) == 1 or int(links[1].row_id, 16) in crops
     assert through
@@ -153,7 +153,7 @@ def test_an_unknown_row_is_an_error(kept) -> None:
 
 def everything(folder: Path) -> dict[str, bytes]:
     """All that an erasure rewrites."""
-    files = [*folder.glob("data/*.parquet"), *folder.glob("arms/*/expanded/*.parquet"), folder / "records.parquet"]
+    files = [*folder.glob("data/*.parquet"), *folder.glob("variants/*/expanded/*.parquet"), folder / "records.parquet"]
     told = [*folder.glob("stages/*.json"), folder / "facts.json", folder / "erased.json"]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted([*files, *told])}
 
@@ -173,7 +173,7 @@ def test_an_erased_user_is_in_no_file_and_other_rows_are_unchanged(kept, copy) -
                 assert len(before) - len(left) == int(((before.row_ids == key) | (before.parents == key)).sum())
     assert found.removed_rows["train"] == 1
     assert key not in pq.read_table(copy / "records.parquet")["user"].to_pylist()
-    assert "arms/baseline/seed-1" in found.trained_models
+    assert "variants/baseline/seed-1" in found.trained_models
     assert found.trained_steps == {"in place": ["markov"]}
 
 
@@ -181,7 +181,7 @@ def test_values_of_other_test_users_keep_their_users(kept, copy) -> None:
     user = a_test_user(kept)
     place = load_split(kept / "data").test.histories.row_ids.tolist().index(int(rng.derive_user_ids([user])[0]))
     erase_users(copy, [user])
-    name = "arms/baseline/seed-1/values.npz"
+    name = "variants/baseline/seed-1/values.npz"
     with np.load(kept / name) as before, np.load(copy / name) as after:
         assert after["ndcg@5"].tolist() == np.delete(before["ndcg@5"], place).tolist()
         assert len(load_split(copy / "data").test) == len(after["ndcg@5"])
@@ -268,8 +268,9 @@ def test_an_erased_user_stays_out_of_a_repeated_split(kept, copy) -> None:
     user = a_test_user(kept)
     key = rng.derive_user_ids([user])[0]
     erase_users(copy, [user])
-    run(load_spec(kept.parent / "spec.toml", ["split.control_share=0.2", "variant=[]"]), copy, resume=True)
+    (copy / "stages" / "data.json").unlink()
+    run(load_spec(copy / "spec.toml"), copy, resume=True)
     split = load_split(copy / "data")
     assert key not in split.train.row_ids
     assert key not in split.test.histories.row_ids
-    assert RunFolder(copy).read_facts()["comparison"]
+    assert RunFolder(copy).read_facts().comparison

@@ -8,14 +8,14 @@ from bench.defects import HistoryLaw, ImageLaw
 
 from leaven.augmentation import Plan, Step
 from leaven.augmentation.expansion import LazyRows
-from leaven.config import Spec, Variant
+from leaven.config import Variant
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import HeldOut
 from leaven.datasets.images import encode_image
-from leaven.experiment.preparation import Prepared
-from leaven.experiment.synthetic_quality import evaluate_variants
+from leaven.experiment.prepared_data import PreparedData
+from leaven.experiment.synthetic_quality import QualityContext, evaluate_variants
 from leaven.experiment.trial import ExpandedVariant
-from leaven.ingest import LogSource
+from leaven.facts import DataFacts, VariantFacts
 from leaven.quality import QualityConfig
 from leaven.quality.image_text_consistency import ItemImages
 from leaven.quality.quality_facts import Figure
@@ -69,17 +69,15 @@ def test_a_run_evaluates_variants_that_change_texts_only(catalog, tmp_path) -> N
     nobody = HeldOut(
         rows.take(np.zeros(0, np.int64)), *(np.zeros(0, t) for t in (np.int32, np.int64)), np.zeros(1, int)
     )
-    prepared = Prepared(Split(rows, None, nobody, nobody, {}, HistoryLaw().rows(40, 2)), {}, "mark", {})
+    unseen = HistoryLaw().rows(40, 2)
+    data = PreparedData(Split(rows, None, nobody, nobody, {}, unseen), catalog, unseen, DataFacts(), "mark", {})
     plan = Plan([Step(create_config("text_transforms", "delete", {"share_range": (0.9, 0.9)}), mode="in_place", p=1.0)])
-    spec = Spec("small", LogSource("log.csv"), quality=QualityConfig(gates=("min_image_text_match=0.99",)))
-    found = evaluate_variants(
-        spec,
-        prepared,
-        RunFolder(tmp_path),
-        [ExpandedVariant(Variant("words", plan), LazyRows(rows, plan), "mark", {})],
-        lambda *_: None,
-    )
-    (figure,) = found["arms"]["words"]["figures"]
-    assert figure["kind"] == "image_text_match"
-    assert figure["value"] < figure["reference"]
-    assert not found["arms"]["words"]["gates"][0]["passed"]
+    config = QualityConfig(gates=("min_image_text_match=0.99",))
+    recommender = create_config("recommenders", "transformer")
+    context = QualityContext(RunFolder(tmp_path), data, config, recommender, 7, None)
+    variant = ExpandedVariant(Variant("words", plan), LazyRows(rows, plan), "mark", VariantFacts("words"))
+    found = evaluate_variants(context, [variant], lambda *_: None).measured["words"]
+    (figure,) = found.figures
+    assert figure.kind == "image_text_match"
+    assert figure.value < figure.reference
+    assert not found.gates[0].passed

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from leaven.facts import RunFacts, to_json
 from leaven.stats import ComparisonConfig, build_facts, build_headline, build_summary, compare_variants
 from unit.stats.worlds import world
 
@@ -32,8 +33,8 @@ def _comparison() -> tuple[dict[str, Any], dict[str, Any]]:
         compare_variants({arm: t * (1.6 - 0.7 * i) for arm, t in scaled.items()}, q) for i, q in enumerate(quick[1:])
     ]
     coverage = {"baseline": 0.6132, "repeat": 0.6101, "crop and substitute": 0.6519, "markov rows": 0.6874}
-    verdict = {"headline": build_headline(main), "words": build_summary(main)}
-    return build_facts(main, others, {"coverage@10": coverage}) | {"truth": 0.0907}, verdict
+    verdict = {"headline": build_headline(main), "sentences": build_summary(main)}
+    return to_json(build_facts(main, others, {"coverage@10": coverage}, best_possible=0.0907)), verdict
 
 
 def _health() -> dict[str, Any]:
@@ -61,48 +62,48 @@ def _health() -> dict[str, Any]:
 def _arm(name: str, made: int) -> dict[str, Any]:
     first = {
         "index": 1,
-        "use": "crop",
+        "name": "crop",
         "mode": "append",
         "when": "each_epoch",
-        "text": "keep a window of 60 to 90 per cent",
-        "made": made,
+        "description": "keep a window of 60 to 90 per cent",
+        "synthetic": made,
         "unchanged": {"shorter than 3 events": 212},
-        "refused": {},
+        "rejected": {},
         "weight": 1.0,
     }
     second = {
         "index": 2,
-        "use": "substitute",
+        "name": "substitute",
         "mode": "append",
         "when": "once",
-        "text": "swap items for similar ones",
-        "made": made - 31,
+        "description": "swap items for similar ones",
+        "synthetic": made - 31,
         "unchanged": {"no similar item": 97},
-        "refused": {"copy of a real row": 31},
+        "rejected": {"copy of a real row": 31},
         "weight": 0.5,
     }
     previews = [
-        {"step": 1, "before": NAMES, "after": NAMES[1:5], "changed": []},
+        {"step": "crop", "before": NAMES, "after": NAMES[1:5], "changed": []},
         {
-            "step": 2,
+            "step": "substitute",
             "before": [*NAMES[:3], "door mat"],
             "after": [NAMES[0], EVIL, NAMES[2], "door mat"],
             "changed": [1],
         },
-        {"step": 2, "before": NAMES * 6, "after": [*NAMES * 5, *NAMES[:5], "tea towel"], "changed": [35]},
+        {"step": "substitute", "before": NAMES * 6, "after": [*NAMES * 5, *NAMES[:5], "tea towel"], "changed": [35]},
     ]
     arm = {"name": name, "combine": "joint", "steps": [first, second], "previews": previews}
     text = {"item": "B004", "before": [["soft", True], [" cream", False]], "after": [["mild", True], [" cream", False]]}
     odd = {"item": "B005", "before": [[EVIL, False]], "after": [["x" * 400, True], [" end", False]]}
-    arm["gallery"] = [{"step": "synonyms", "column": "title", "unchanged": 0.125, "some": [text, odd]}]
-    return arm | {"rows_real": 4338, "rows_new": 2 * made - 31}
+    arm["galleries"] = [{"step": "synonyms", "column": "title", "unchanged": 0.125, "examples": [text, odd]}]
+    return arm | {"real_rows": 4338, "synthetic_rows": 2 * made - 31}
 
 
 def _fits() -> list[dict[str, Any]]:
     fits = []
     for place, arm in enumerate(["baseline", *ARMS]):
         for seed in (1, 2, 3):
-            fit = {"arm": arm, "seed": seed, "seconds": 208.3 + seed, "steps": 2500, "targets": 1_276_500}
+            fit = {"variant": arm, "seed": seed, "seconds": 208.3 + seed, "steps": 2500, "targets": 1_276_500}
             stopped = "no improvement in 5 validations" if seed < 3 else "all steps done"
             fits.append(fit | {"peak_mb": 702.4, "curve": _curve(place, seed), "stopped": stopped})
     return fits
@@ -114,8 +115,7 @@ def _curve(place: int, seed: int) -> list[dict[str, float]]:
         {
             "step": step,
             "loss": float(6 * np.exp(-step / 900) + 2.1 + 0.05 * place),
-            "seconds": step / 12,
-            "valid_ndcg": float(level * (1 - np.exp(-step / 500))),
+            "ndcg": float(level * (1 - np.exp(-step / 500))),
         }
         for step in range(100, 2600, 100)
     ]
@@ -146,12 +146,10 @@ SPLIT = {
 
 
 def _decision(step: int, strength: float, why: str, flag: str = "") -> dict[str, Any]:
-    stratum = {"stratum": "all", "users": 55, "control": 6.25 + step / 1e4, "probe": 5.75, "gap": 0.5 + step / 1e4}
-    stratum |= {"gap_error": 0.04, "target": 0.4, "slope": 0.01, "slope_error": 0.004}
-    signals = {"step": step, "progress": step / 4000, "until": step / 4000 + 0.05, "strata": [stratum], "excess": None}
-    decided = {"strength": [strength], "share": [strength], "why": why, "step": "crop", "flag": flag}
-    row = {"arm": "crop and substitute", "seed": 1, "step": step, "progress": step / 4000}
-    return row | {"signals": signals, "decision": decided, "why": why}
+    stratum = {"name": "all", "users": 55, "control": 6.25 + step / 1e4, "probe": 5.75, "gap": 0.5 + step / 1e4}
+    row = {"variant": "crop and substitute", "seed": 1, "step": step, "progress": step / 4000, "reason": why}
+    row |= {"strength": [strength], "share": [strength], "active_step": "crop", "flag": flag}
+    return row | {"strata": [stratum | {"target": 0.4}]}
 
 
 FLAG = "stop-loss at step 600: control loss +0.120 ± 0.041 against the un-augmented pilot"
@@ -220,9 +218,8 @@ def _judgement(better: float) -> dict[str, Any]:
         "gates": [{"gate": "max_indd=0.25", "value": 1.5, "passed": False, "reason": ""}],
         "copies": [{"row": "1", "source": EVIL}],
         "n_copies": 12,
-        "distributions": [{**line, "title": EVIL, "names": ["few", "many"], "edges": None}, line],
+        "distributions": [{**line, "title": EVIL, "names": ["few", "many"], "edges": []}, line],
         "neighbors": [pair],
-        "useful": {"metric": "ndcg@10", "lift": 0.0625, "low": 0.03, "high": 0.09, "verdict": "helped"},
     }
 
 
@@ -231,24 +228,33 @@ def _judging() -> dict[str, Any]:
         {"kind": "coverage", "rho": 0.875, "low": 0.25, "high": 0.9375},
         {"kind": "indd", "rho": -0.5, "low": -0.8125, "high": 0.375},
     ]
-    arms = {"crop and substitute": _judgement(0.125), "markov rows": _judgement(0.0), "empty": {"skipped": EVIL}}
-    return {"arms": arms, "seconds": 9.5, "prediction": {"n_variants": 5, "min_variants": 4, "figures": told}}
+    effect = {"variant": "crop and substitute", "against": "baseline", "metric": "ndcg@10", "lift": 0.0625}
+    effect |= {"low": 0.03, "high": 0.09, "verdict": "helped"}
+    variants = {"crop and substitute": {"facts": _judgement(0.125), "effect": effect}}
+    variants |= {"markov rows": {"facts": _judgement(0.0), "effect": effect}, "empty": {"skipped": EVIL}}
+    return {"variants": variants, "seconds": 9.5, "prediction": {"n_variants": 5, "min_variants": 4, "figures": told}}
 
 
-def full() -> dict[str, Any]:
+def full() -> RunFacts:
     """Everything."""
+    return RunFacts.from_json(full_json())
+
+
+def full_json() -> dict[str, Any]:
+    """Everything, as in the file."""
     comparison, verdict = _comparison()
     return {
+        "format": 2,
         "leaven": "0.1.0",
         "name": "retail",
         "seed": 7,
         "verdict": verdict,
         "comparison": comparison,
-        "data": {"reading": READING, "cleaning": CLEANING, "health": _health(), "split": SPLIT},
-        "arms": [_arm("crop and substitute", 4126), _arm("markov rows", 4338)],
-        "fits": _fits(),
+        "data": {"reading": READING, "cleaning": CLEANING, "statistics": _health(), "split": SPLIT},
+        "variants": [_arm("crop and substitute", 4126), _arm("markov rows", 4338)],
+        "trainings": _fits(),
         "decisions": DECISIONS,
         "cost": {"seconds": SECONDS, "rows": 8221, "peak_mb": 1207.3, "pilot_steps": 1200},
-        "repeat": REPEAT,
-        "judging": _judging(),
+        "reproduction": REPEAT,
+        "quality": _judging(),
     }

@@ -23,7 +23,7 @@ def test_a_better_model_is_detected_and_noise_is_not() -> None:
     blurred = np.clip(truth + 0.5 * draw.normal(size=len(truth)), 0.01, 0.99)
     other = np.clip(truth + 0.5 * draw.normal(size=len(truth)), 0.01, 0.99)
     arms = {"baseline": [blurred], "truth": [truth], "other": [other]}
-    found = {(e.arm, e.metric): e for e in compare_ctr(arms, rows, {"auc": Auc(), "log_loss": LogLoss()})}
+    found = {(e.variant, e.metric): e for e in compare_ctr(arms, rows, {"auc": Auc(), "log_loss": LogLoss()})}
     assert found["truth", "auc"].better
     assert found["truth", "log_loss"].better
     assert found["truth", "log_loss"].difference < 0

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from leaven.errors import DataError, SpecError
-from leaven.stats import HARMED, HELPED, NO_DIFFERENCE, NOT_ENOUGH_DATA, ComparisonConfig, build_facts, compare_variants
+from leaven.facts import ComparisonFacts, from_json, to_json
+from leaven.stats import (
+    HARMED,
+    HELPED,
+    NO_DIFFERENCE,
+    NOT_ENOUGH_DATA,
+    ComparisonConfig,
+    build_facts,
+    compare_variants,
+    pool_small_groups,
+)
 from unit.stats.worlds import world
 
 QUICK = ComparisonConfig("ndcg@10", min_effect=0.01, key=7, n_draws=400, n_flips=400)
@@ -143,8 +153,8 @@ def test_segments_show_which_users_benefit() -> None:
 def test_each_variant_is_compared_with_the_control() -> None:
     values = world(1, {"repeat": 0.2, "a": 0.2, "b": 0.5})
     comparison = compare_variants(values, QUICK)
-    assert [e.arm for e in comparison.effects] == ["repeat", "a", "b"]
-    assert [(e.arm, e.against) for e in comparison.against_control] == [("a", "repeat"), ("b", "repeat")]
+    assert [e.variant for e in comparison.effects] == ["repeat", "a", "b"]
+    assert [(e.variant, e.against) for e in comparison.against_control] == [("a", "repeat"), ("b", "repeat")]
     assert [e.verdict for e in comparison.against_control] == [NOT_ENOUGH_DATA, HELPED]
 
 
@@ -159,17 +169,35 @@ def test_a_baseline_of_zeros_gives_valid_json() -> None:
     values = {"baseline": np.zeros((2, 50)), "a": np.zeros((2, 50)), "b": np.full((2, 50), 0.1)}
     same, more = compare_variants(values, QUICK).effects
     assert (same.lift, same.p, same.verdict) == (0.0, 1.0, NO_DIFFERENCE)
-    assert more.as_dict()["lift"] is None
-    json.dumps(build_facts(compare_variants(values, QUICK)), allow_nan=False)
+    assert more.to_facts().lift is None
+    json.dumps(to_json(build_facts(compare_variants(values, QUICK))), allow_nan=False)
 
 
 def test_facts_can_be_written_as_json_and_hold_every_metric() -> None:
     values = world(1, {"repeat": 0.0, "a": 0.2}, users=60)
     second = ComparisonConfig("recall@10", key=7, n_draws=400, n_flips=400)
     facts = build_facts(compare_variants(values, QUICK), [compare_variants(values, second)])
-    assert list(facts["metrics"]) == ["ndcg@10", "recall@10"]
-    assert facts["effects"][1]["arm"] == "a"
-    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+    assert list(facts.metrics) == ["ndcg@10", "recall@10"]
+    assert facts.effects[1].variant == "a"
+    assert from_json(ComparisonFacts, json.loads(json.dumps(to_json(facts), allow_nan=False)), "facts") == facts
+
+
+def test_small_groups_are_pooled_and_a_single_one_keeps_its_name() -> None:
+    labels = np.array(["long"] * 50 + ["short"] * 12 + ["middle"] * 13)
+    pooled = pool_small_groups(labels)
+    assert pooled.tolist() == ["long"] * 50 + ["groups of fewer than 30 users"] * 25
+    assert pool_small_groups(labels[:62]).tolist() == labels[:62].tolist()
+    rows = pool_small_groups(labels, users=np.arange(75) % 29)  # many rows, but of few users
+    assert np.unique(rows).tolist() == ["groups of fewer than 30 users"]
+
+
+def test_small_groups_of_users_are_compared_as_one() -> None:
+    labels = np.array(["short"] * 280 + ["middle"] * 8 + ["long"] * 12)
+    comparison = compare_variants(world(1, {"a": 0.1}), QUICK, {"history": labels})
+    assert [(effect.segment, effect.users) for effect in comparison.segments] == [
+        ("short", 280),
+        ("groups of fewer than 30 users", 20),
+    ]
 
 
 @pytest.mark.parametrize(

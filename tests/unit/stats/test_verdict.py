@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from leaven.errors import DataError
+from leaven.facts import ReproductionFacts, RunFacts
 from leaven.stats import ComparisonConfig, build_facts, build_headline, build_summary, compare_runs, compare_variants
 from unit.stats.worlds import world
 
@@ -70,25 +71,27 @@ def test_the_summary_names_segments_that_benefit() -> None:
     )
 
 
-def run(world_of: int, lifts: dict[str, float], **others) -> dict:
-    facts = {"leaven": "0.1.0", "seed": 7, "repeat": {"fingerprint": "ab"}}
-    return facts | {"comparison": build_facts(compare_variants(world(world_of, lifts), QUICK))} | others
+def run(world_of: int, lifts: dict[str, float], seed: int = 7, fingerprint: str = "ab") -> RunFacts:
+    comparison = build_facts(compare_variants(world(world_of, lifts), QUICK))
+    reproduction = ReproductionFacts(fingerprint=fingerprint)
+    return RunFacts("x", "0.1.0", seed, comparison=comparison, reproduction=reproduction)
 
 
 def test_two_runs_are_compared_by_variant() -> None:
     found = compare_runs(run(1, {"a": 0.4, "b": 0.0}), run(1, {"a": 0.4, "c": 0.0}))
-    assert [arm.arm for arm in found.variants] == ["baseline", "a"]
-    assert found.variants[1].change == pytest.approx(found.variants[1].mean_b / found.variants[1].mean_a - 1)
-    assert (list(found.only_a), list(found.only_b)) == (["b"], ["c"])
+    assert [one.variant for one in found.variants] == ["baseline", "a"]
+    change = found.variants[1]
+    assert change.change == pytest.approx(change.second.mean / change.first.mean - 1)
+    assert (list(found.only_first), list(found.only_second)) == (["b"], ["c"])
     assert any("helped in both" in line for line in found.lines)
 
 
 def test_other_data_or_seeds_give_warnings() -> None:
-    found = compare_runs(run(1, {"a": 0.1}), run(1, {"a": 0.1}, seed=8, repeat={"fingerprint": "cd"}))
+    found = compare_runs(run(1, {"a": 0.1}), run(1, {"a": 0.1}, seed=8, fingerprint="cd"))
     assert any("fingerprints" in doubt for doubt in found.warnings)
     assert any("seed 7 and 8" in doubt for doubt in found.warnings)
 
 
 def test_a_run_without_a_comparison_raises_an_error() -> None:
     with pytest.raises(DataError, match="second run"):
-        compare_runs(run(1, {"a": 0.1}), {"name": "unfinished"})
+        compare_runs(run(1, {"a": 0.1}), RunFacts("unfinished"))

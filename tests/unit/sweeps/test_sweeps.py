@@ -143,7 +143,7 @@ def test_the_first_harmful_value_is_where_users_lose_and_not_before() -> None:
 def test_a_classifier_separates_shortened_rows_better_than_real_ones() -> None:
     world = Simulator(users=600, items=80, days=200, seed=9).build_world().histories
     train, unseen = world.slice(0, 450), world.slice(450, 600)
-    held = build_reference(Split(train, None, None, None, control_histories=unseen), 7)  # type: ignore[arg-type]
+    held = build_reference(Split(train, None, None, None, control_histories=unseen), unseen, 7)  # type: ignore[arg-type]
     assert isinstance(held, FidelityReference)
     assert held.training_rows.low < 0.55
     few = train.take(np.arange(0, 450) % 2 == 0)
@@ -155,25 +155,25 @@ def test_a_classifier_separates_shortened_rows_better_than_real_ones() -> None:
     assert same is not None
     assert cut.auc > 0.9 > 0.6 > same.auc
     assert held.measure(few.slice(0, 20)) is None
-    assert "control_share" in str(build_reference(Split(train, None, None, None), 7))  # type: ignore[arg-type]
+    assert "control_share" in str(build_reference(Split(train, None, None, None), None, 7))  # type: ignore[arg-type]
 
 
 def test_a_sweep_of_copies_is_one_run_with_the_curve_in_facts_and_page(spec, folder, capsys) -> None:
     done = run_sweep(spec, COPIES, folder / "copies")
-    found = done.read_facts()["study"]
-    zero, half, two = found["points"]
-    assert (zero["rows_new"], zero["lift"], zero["arm"]) == (0, 0.0, "baseline")
-    assert two["rows_new"] == pytest.approx(4 * half["rows_new"], rel=0.02)
-    assert half["x"] == half["added"] == pytest.approx(1.5, rel=0.02)
-    effects = {one["arm"]: one["lift"] for one in done.read_facts()["comparison"]["effects"]}
-    assert two["lift"] == effects["v1.2 mix, copies 2"]
-    assert found["words"]
+    found = done.read_facts().sweep
+    zero, half, two = found.points
+    assert (zero.synthetic_rows, zero.lift.value, zero.variant) == (0, 0.0, "baseline")
+    assert two.synthetic_rows == pytest.approx(4 * half.synthetic_rows, rel=0.02)
+    assert half.x == half.added == pytest.approx(1.5, rel=0.02)
+    effects = {one.variant: one.lift for one in done.read_facts().comparison.effects}
+    assert two.lift.value == effects["v1.2 mix, copies 2"]
+    assert found.sentences
     page = (done.path / "report.html").read_text()
     assert 'id="sweep"' in page
     assert "“v1.2 mix” along copies" in page
-    before = {path: path.stat().st_mtime_ns for path in done.path.glob("arms/**/*.*")}
-    assert run_sweep(spec, COPIES, done.path, resume=True).read_facts()["study"] == found
-    assert {path: path.stat().st_mtime_ns for path in done.path.glob("arms/**/*.*")} == before
+    before = {path: path.stat().st_mtime_ns for path in done.path.glob("variants/**/*.*")}
+    assert run_sweep(spec, COPIES, done.path, resume=True).read_facts().sweep == found
+    assert {path: path.stat().st_mtime_ns for path in done.path.glob("variants/**/*.*")} == before
 
 
 def test_a_sweep_shows_effect_and_fidelity_on_the_terminal_and_as_json(folder, capsys) -> None:
@@ -192,15 +192,13 @@ def test_a_sweep_shows_effect_and_fidelity_on_the_terminal_and_as_json(folder, c
     assert "  AUC" in told
     assert run_command([*asked, "--resume", "--json"]) == 0
     little, much = json.loads(capsys.readouterr().out)["points"]
-    assert little["auc_low"] <= little["auc"] <= little["auc_high"]
-    assert little["auc"] < much["auc"]
+    assert little["auc"]["low"] <= little["auc"]["value"] <= little["auc"]["high"]
+    assert little["auc"]["value"] < much["auc"]["value"]
 
 
 def test_a_field_without_effect_is_reported(spec, folder) -> None:
     plain = parse_spec(SPEC.replace('use = "markov"', 'use = "crop"\np = 0.0'), folder)
-    found = run_sweep(plain, "variant.v1.2 mix.step.1.keep_range=[0.1,0.2],[0.8,0.9]", folder / "nothing").read_facts()[
-        "study"
-    ]
-    assert found["words"] == [
-        "Every value gave the same rows and figures: crop, keep_range changes nothing in this variant."
-    ]
+    done = run_sweep(plain, "variant.v1.2 mix.step.1.keep_range=[0.1,0.2],[0.8,0.9]", folder / "nothing")
+    assert done.read_facts().sweep.sentences == (
+        "Every value gave the same rows and figures: crop, keep_range changes nothing in this variant.",
+    )

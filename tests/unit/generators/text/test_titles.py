@@ -109,7 +109,7 @@ def test_in_a_plan_it_is_a_text_step_whose_model_is_saved_next_to_the_views(tmp_
     step = Step(replace(SMALL, model=replace(SMALL.model, steps=3)), columns=("title",))
     views = build_catalog_views(ITEMS, Plan([step]), seed=1, folder=tmp_path)
     (fact,) = views.describe_steps()
-    assert fact["made"] == len(TEXTS)
+    assert fact.synthetic == len(TEXTS)
     assert list(tmp_path.rglob("codec.json"))
 
 

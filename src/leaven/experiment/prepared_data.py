@@ -1,0 +1,79 @@
+"""What the stages of a run share about its data: the settings that shape them, and the prepared parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from leaven.cleaning import CleaningConfig
+from leaven.config import Spec
+from leaven.ctr_features import LabeledTable, SampleSplit, SamplingConfig
+from leaven.datasets.catalog import Catalog
+from leaven.datasets.histories import Histories
+from leaven.datasets.samples import Samples
+from leaven.facts import CtrFacts, DataFacts
+from leaven.ingest.source_config import CatalogSource, LogSource
+from leaven.splits.log_splits import Split
+
+Timed = Callable[[str, Callable[[], Any]], Any]
+"""Calls a part of a stage under a name, and records its seconds."""
+
+
+@dataclass(frozen=True)
+class PreparationConfig:
+    """The part of a spec that shapes the data. samples: how a log becomes labeled rows, in a CTR task."""
+
+    source: LogSource | LabeledTable
+    items: CatalogSource | None
+    clean: CleaningConfig
+    split: Any
+    samples: SamplingConfig | None
+    seed: int
+
+    @classmethod
+    def from_spec(cls, spec: Spec) -> PreparationConfig:
+        """The settings of a spec."""
+        return cls(spec.data, spec.items, spec.clean, spec.split, spec.samples, spec.seed)
+
+    def list_sources(self) -> list[str]:
+        """Paths, globs and URLs of the data: the log and the table of items, or the labeled table."""
+        if isinstance(self.source, LabeledTable):
+            return [str(self.source.labeled)]
+        options = self.source.options
+        given = [path for path in (options.valid, options.test) if path]
+        return [str(self.source.interactions), *given, *([str(self.items.items)] if self.items else [])]
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedData:
+    """Prepared data of a run.
+
+    split        its parts: histories, or samples of a CTR task
+    catalog      the items; None where the task has none
+    unseen       complete rows of the control users, which nothing is fitted on; None where there are none
+    facts        reading, cleaning, statistics, split
+    fingerprint  of the data and of all settings that shaped them
+    seconds      part of the preparation -> its seconds
+    """
+
+    split: Split | SampleSplit
+    catalog: Catalog | None
+    unseen: Histories | Samples | None
+    facts: DataFacts
+    fingerprint: str
+    seconds: Mapping[str, float]
+
+    @property
+    def train(self) -> Any:
+        """The training rows: histories or samples."""
+        return self.split.train
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """Facts of a run that only its task has. best_possible: value of the deciding metric for a model that knows the
+    simulation; None for other logs."""
+
+    best_possible: float | None = None
+    ctr: CtrFacts | None = None
