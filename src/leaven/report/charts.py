@@ -18,7 +18,7 @@ import vl_convert
 from altair.utils.schemapi import debug_mode
 from markupsafe import Markup, escape
 
-from leaven.quality.quality_facts import Distribution
+from leaven.modalities.histograms import Distribution
 
 Points = list[tuple[float | str, float]]
 

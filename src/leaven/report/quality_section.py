@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from leaven.facts import EffectFacts, RunFacts
-from leaven.quality.quality_facts import Distribution, Figure, GateResult, NeighborPair, QualityFacts
+from leaven.modalities.histograms import Distribution
+from leaven.quality.quality_facts import Figure, GateResult, NeighborPair, QualityFacts
 from leaven.quality.run_quality import RunQuality
 from leaven.report import charts, labels
 from leaven.report.number_format import MISSING, format_number

@@ -18,7 +18,7 @@ _MAX_CHARACTERS = 300  # of a text
 
 @dataclass(frozen=True)
 class Chip:
-    """One entry of a row. mark: removed or changed; hidden: number of entries that are left out here, 0 for an entry."""
+    """One entry of a row. mark: removed or changed; hidden: entries that are left out here, 0 for an entry."""
 
     text: str
     mark: bool = False
