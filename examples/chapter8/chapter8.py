@@ -4,7 +4,7 @@
     python examples/chapter8/chapter8.py --retail online_retail.csv.gz     # UCI Online Retail, CC BY 4.0,
                                                                            # archive.ics.uci.edu/dataset/352
 
-Needs `pip install 'leaven[clicks]'`.
+Needs `pip install 'leaven[ctr]'`.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _PURPOSES: dict[str, str] = {
     "image": "item images",
     "spark": "logs larger than one machine",
     "s3": "files in object stores",
-    "judge": "classifier tests of synthetic against real rows",
+    "quality": "classifier tests of synthetic against real rows",
 }
 _MB = 1 << 20
 

@@ -39,7 +39,7 @@ def write_spec(
     user: Column = "",
     item: Column = "",
     time: Column = "",
-    task: Annotated[str, typer.Option(help="ranking, or clicks (which rows are positives).")] = "ranking",
+    task: Annotated[str, typer.Option(help="ranking, or ctr (click prediction).")] = "ranking",
     label: Annotated[str, typer.Option(metavar="COLUMN", help="Of 0 and 1, where FILE is a labelled table.")] = "",
     time_format: TimeFormat = None,
     separator: Separator = None,

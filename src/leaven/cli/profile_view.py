@@ -40,7 +40,7 @@ def format_profile(profile: Mapping[str, Any]) -> Iterator[Any]:
     if rules := profile.get("targets", {}).get("rules"):
         yield ""
         yield output.build_table(
-            ["targets of", ">rows", ">nats", ">behind", "", "as a step"], map(_format_target_rule, rules)
+            ["targets of", ">rows", ">nats", ">excess", "", "as a step"], map(_format_target_rule, rules)
         )
     if profile.get("advice"):
         yield ""
@@ -81,9 +81,9 @@ def _format_rules(rules: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[str]]
 
 def _format_target_rule(rule: Mapping[str, Any]) -> list[str]:
     """How far a rule for targets is from what validation measures."""
-    behind = "" if rule["best"] else f"{rule['behind']:.3f} ± {2 * rule['error']:.3f}"
-    mark = "recommended" if rule["recommended"] else ""
-    return [rule["rule"], format_number(rule["windows"]), f"{rule['nats']:.3f}", behind, mark, rule["wish"]]
+    excess = "" if rule["is_lowest"] else f"{rule['excess']:.3f} ± {2 * rule['standard_error']:.3f}"
+    mark = "recommended" if rule["is_recommended"] else ""
+    return [rule["rule"], format_number(rule["n_windows"]), f"{rule['divergence']:.3f}", excess, mark, rule["step"]]
 
 
 def _draw_plots(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

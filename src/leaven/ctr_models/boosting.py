@@ -55,7 +55,7 @@ class Boosting:
         try:
             from sklearn.ensemble import HistGradientBoostingClassifier
         except ModuleNotFoundError:
-            raise MissingExtra("scikit-learn", "clicks") from None
+            raise MissingExtra("scikit-learn", "ctr") from None
         rows = select_training_rows(train, training)
         encoding = FeatureEncoding.fit(train, 1, self.max_levels)
         labels = harden_labels(rows)

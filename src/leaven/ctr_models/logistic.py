@@ -44,7 +44,7 @@ class Logistic:
         try:
             from sklearn.linear_model import LogisticRegression
         except ModuleNotFoundError:
-            raise MissingExtra("scikit-learn", "clicks") from None
+            raise MissingExtra("scikit-learn", "ctr") from None
         rows = select_training_rows(train, training)
         encoding = FeatureEncoding.fit(train, self.min_rows, self.max_levels)
         labels = harden_labels(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,32 @@ def _try_split(histories: Histories, config: TimeSplit | LeaveOneOut) -> Split |
         return error
 
 
+@dataclass(frozen=True)
+class TargetRuleFacts:
+    """How far the training targets of one rule are from the validation targets, in nats.
+
+    step            the rule as a step of a spec
+    excess          divergence beyond that of the closest rule, with its standard error
+    is_recommended  whether it is the first rule that is not significantly farther than the closest
+    """
+
+    rule: str
+    step: str
+    n_windows: int
+    n_targets: int
+    divergence: float
+    excess: float
+    standard_error: float
+    is_lowest: bool
+    is_recommended: bool
+
+    @classmethod
+    def from_divergence(cls, found: TargetDivergence) -> TargetRuleFacts:
+        """Return the facts of a measured rule."""
+        values = {one.name: getattr(found, one.name) for one in fields(cls) if one.name != "step"}
+        return cls(step=_format_step(found.config), **values)
+
+
 def _compare_targets(histories: Histories, parts: Split | DataError) -> dict[str, object]:
     """Divergences of the target rules; by leave-one-out where the time split fails."""
     if isinstance(parts, DataError) or "clock" in parts.facts:
@@ -100,27 +126,13 @@ def _compare_targets(histories: Histories, parts: Split | DataError) -> dict[str
     if isinstance(parts, DataError):
         return {"error": str(parts)}
     divergences = measure_target_divergence(parts.train, parts.valid)
-    rules = [_to_facts(one) for one in divergences]
-    chosen = next(one.rule for one in divergences if one.is_recommended)
+    rules = [TargetRuleFacts.from_divergence(one) for one in divergences]
+    chosen = next(one.rule for one in rules if one.is_recommended)
     return {
         "split": parts.facts["kind"],
         "valid_targets": len(parts.valid.target_items),
         "recommended": chosen,
-        "rules": rules,
-    }
-
-
-def _to_facts(rule: TargetDivergence) -> dict[str, object]:
-    return {
-        "rule": rule.rule,
-        "wish": _format_step(rule.config),
-        "windows": rule.n_windows,
-        "targets": rule.n_targets,
-        "nats": rule.divergence,
-        "behind": rule.excess,
-        "error": rule.standard_error,
-        "best": rule.is_lowest,
-        "recommended": rule.is_recommended,
+        "rules": [asdict(one) for one in rules],
     }
 
 
@@ -164,9 +176,9 @@ def _advise_targets(targets: Mapping[str, Any]) -> list[str]:
     """The recommended target rule, and why."""
     if "error" in targets:
         return []
-    by_rule = {one["rule"]: one for one in targets["rules"]}
+    by_rule = {one["rule"]: TargetRuleFacts(**one) for one in targets["rules"]}
     chosen, plain = by_rule[targets["recommended"]], by_rule[_DEFAULT_RULE]
     if chosen is plain:
         return [f"Train on {_DEFAULT_RULE}: no other target rule is closer to the validation targets."]
-    gain = f"{chosen['nats']:.2f} nats from the validation targets, those of {_DEFAULT_RULE} {plain['nats']:.2f}"
-    return [f"Try {chosen['rule']}, {chosen['wish']}: its training targets are {gain} (counted, not trained)."]
+    gain = f"{chosen.divergence:.2f} nats from the validation targets, those of {_DEFAULT_RULE} {plain.divergence:.2f}"
+    return [f"Try {chosen.rule}, {chosen.step}: its training targets are {gain} (counted, not trained)."]

@@ -32,7 +32,7 @@ def test_a_corrupted_log_is_profiled_from_its_file(tmp_path: Path) -> None:
     assert facts["raw"]["events"] > facts["health"]["events"] > 0.8 * truth["events"]
     assert facts["split"]["test_users"] > 0
     assert facts["targets"]["split"] == "time"
-    nats = [one["nats"] for one in facts["targets"]["rules"]]
+    nats = [one["divergence"] for one in facts["targets"]["rules"]]
     assert nats == sorted(nats)
     assert sum(facts["targets"]["recommended"] in said for said in facts["advice"]) == 1
     assert json.loads(json.dumps(facts)) == facts

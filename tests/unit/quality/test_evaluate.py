@@ -105,7 +105,7 @@ def test_without_scikit_learn_the_classifier_is_skipped_and_the_extra_named(monk
         return real_import(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", absent)
-    assert "leaven[judge]" in evaluate(metrics=["classifier_auc"]).skipped_metrics["classifier_auc"]
+    assert "leaven[quality]" in evaluate(metrics=["classifier_auc"]).skipped_metrics["classifier_auc"]
 
 
 def test_constant_columns_and_missing_values_of_a_table_are_reported() -> None:

@@ -64,7 +64,7 @@ class Smote:
         try:
             from imblearn.over_sampling import SMOTE, SMOTENC
         except ImportError:
-            raise MissingExtra("imbalanced-learn", "clicks") from None
+            raise MissingExtra("imbalanced-learn", "ctr") from None
         hard = (train.label > 0.5).astype(np.int64)
         counts = np.bincount(hard, minlength=2)
         if counts[counts > 0].min() < _MIN_ROWS:

@@ -161,7 +161,7 @@ def _build_classifier() -> Any:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
     except ImportError:
-        raise MissingExtra("scikit-learn", "judge") from None
+        raise MissingExtra("scikit-learn", "quality") from None
     return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200))
 
 
