@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -148,20 +148,27 @@ class _TableReader:
 
     def read_numbers(self, names: Sequence[str]) -> Iterator[npt.NDArray[np.float64]]:
         """float64 (rows,) of each of these columns. Raises DataError for texts."""
-        number = {
-            name: _number_sql(name) if self._is_text(name) else f"CAST({quote_identifier(name)} AS DOUBLE)"
-            for name in names
-        }
-        cell = {name: f"CAST({quote_identifier(name)} AS VARCHAR)" for name in names}
-        lost = [f"count(*) FILTER (WHERE {number[name]} IS NULL AND NOT {is_missing(cell[name])})" for name in names]
-        counts = self.database.execute(f"SELECT {', '.join(lost)} FROM {self.raw.table}").fetchall()[0]
-        for name, count in zip(names, counts, strict=True):
-            if count:
-                self._refuse(name, _text_sql(name), number[name], f"{count:,} texts in a hashed column")
+        cell = {name: quote_identifier(name) for name in names}
+        number = {name: f"{'TRY_CAST' if self._is_text(name) else 'CAST'}({cell[name]} AS DOUBLE)" for name in names}
+        # Few columns hold signs or thousands: only these are parsed in full, which is slow for thousands of columns.
+        for name in self._list_unread(number):
+            number[name] = _number_sql(name)
+            if lost := self._list_unread({name: number[name]}):
+                self._refuse(name, _text_sql(name), number[name], f"{lost[name]:,} texts in a hashed column")
         cells = ", ".join(f"{sql} AS c{index}" for index, sql in enumerate(number.values()))
         table = self.database.sql(f"SELECT {cells} FROM {self.raw.table} ORDER BY line").to_arrow_table()
         for index in range(len(names)):
             yield np.asarray(table.column(index).to_numpy(), np.float64)
+
+    def _list_unread(self, number: Mapping[str, str]) -> dict[str, int]:
+        """column -> filled cells that its number does not read, where there are any."""
+        texts = [name for name in number if self._is_text(name)]
+        lost = [f"{number[name]} IS NULL AND NOT {is_missing(quote_identifier(name))}" for name in texts]
+        if not lost:
+            return {}
+        counts = ", ".join(f"count(*) FILTER (WHERE {one})" for one in lost)
+        row = self.database.execute(f"SELECT {counts} FROM {self.raw.table}").fetchall()[0]
+        return {name: int(count) for name, count in zip(texts, row, strict=True) if count}
 
     def read_names(self, name: str, separator: str) -> tuple[npt.NDArray[np.int64], list[str]]:
         """The row and the name of each value in a multi-valued column."""

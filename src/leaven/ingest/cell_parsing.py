@@ -36,6 +36,18 @@ def trim_cell(cell: str) -> str:
     return f"CASE WHEN {odd} THEN {trimmed} WHEN contains({cell}, ' ') THEN trim({cell}) ELSE {cell} END"
 
 
+def find_odd_ids(cell: str, words: Sequence[str] | None = None) -> tuple[str, str]:
+    """Two conditions of ids that need cleaning: a missing word in its usual cases, and blanks or other Unicode forms.
+
+    Each is one cheap comparison: columns without any such id, the usual case, are read as they are.
+    """
+    known = (*MISSING_WORDS, *MISSING_IDS) if words is None else tuple(words)
+    forms = {form for word in known for form in (word, word.lower(), word.upper(), word.capitalize(), word.title())}
+    forms |= {"", "NaN", "NaT"} if words is None else {""}
+    listed = ", ".join(map(quote_literal, sorted(forms)))
+    return f"{cell} IN ({listed})", f"strlen({cell}) <> length({cell}) OR trim({cell}, ' \t\n\r') <> {cell}"
+
+
 def parse_text(cell: str, words: Sequence[str] | None = None) -> str:
     """A text, NULL where it means that there is none."""
     text = trim_cell(cell)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from leaven.errors import DataError
-from leaven.ingest.cell_parsing import SCIENTIFIC_ID, parse_id, parse_number, parse_text
+from leaven.ingest.cell_parsing import SCIENTIFIC_ID, find_odd_ids, parse_id, parse_number, parse_text
 from leaven.ingest.databases import find_column
 from leaven.ingest.files import RawTable
 from leaven.ingest.source_config import ReadingOptions
@@ -92,9 +92,13 @@ class ColumnSql:
         if any(mark in kind for mark in _NO_IDS):
             fix = "name another column, or make it text"
             raise DataError(self._where(word), "ids that are text or whole numbers", f"a column of type {kind}", fix)
+        if kind.endswith(("INT", "INTEGER")) and self.options.missing is None:
+            return f"CASE WHEN {column} = -1 THEN NULL ELSE CAST({column} AS VARCHAR) END"
         if kind != "VARCHAR":
             return parse_id(f"CAST({column} AS VARCHAR)", self.options.missing)
-        text = parse_id(column, self.options.missing)
+        odd = find_odd_ids(column, self.options.missing)
+        is_clean = not any(self._find_line(f"{condition} LIMIT 1", "line") for condition in odd)
+        text = column if is_clean else parse_id(column, self.options.missing)
         if not self._are_float_ids(word, text, column):
             return text
         self.notes[f"{word}_ids"] = _FLOAT_NOTE

@@ -94,20 +94,16 @@ class TimestampParser:
         text = parse_text(f"CAST({self.column} AS VARCHAR)", self.missing)
         if time_format is not None and not self._is_unit(time_format):
             return self._convert_format(text, time_format, f"{time_format}, given")
-        whole = self._whole_sql(self.column)
-        cells = f"count(nullif({self.column}, '')), count({whole})"
-        filled, whole_count = self._fetch_first(f"SELECT {cells} FROM {self.table}")
-        if filled and filled == whole_count:
-            return self._convert_whole(whole, text, time_format)
+        whole = f"TRY_CAST({self.column} AS BIGINT)"  # which rounds fractions
+        cells = f"count(nullif({self.column}, '')), count({whole}), min({whole}), max({whole})"
+        cells += f", count(*) FILTER (WHERE contains({self.column}, '.'))"
+        filled, whole_count, low, high, fractions = self._fetch_first(f"SELECT {cells} FROM {self.table}")
+        if filled and filled == whole_count and not fractions:
+            return self._convert_whole(whole, text, time_format, bounds=(low, high))
         return self._convert_mixed(text, time_format)
 
     def _is_unit(self, time_format: str) -> bool:
         return time_format in (*PER_SECOND, *COUNTED_UNITS, *CALENDAR_UNITS, ORDER)
-
-    @staticmethod
-    def _whole_sql(column: str) -> str:
-        """BIGINT of texts of digits; a cast alone would round 1.5, and read 1e5."""
-        return f"CASE WHEN translate({column}, '.eE_', '') = {column} THEN TRY_CAST({column} AS BIGINT) END"
 
     def _fetch_first(self, sql: str) -> tuple[Any, ...]:
         rows = self.connection.execute(sql).fetchall()
@@ -153,15 +149,22 @@ class TimestampParser:
             return self._convert_numbers(number, column, time_format, unread)
         return self._convert_whole(f"CAST({number} AS HUGEINT)", column, time_format, unread)
 
-    def _measure(self, number: str) -> tuple[Any, ...]:
+    def _measure(self, number: str, bounds: tuple[Any, Any] | None = None) -> tuple[Any, ...]:
         """Smallest, largest and middle number; the middle one of the first 100,000 lines."""
-        low, high = self._fetch_first(f"SELECT min({number}), max({number}) FROM {self.table}")
+        low, high = bounds or self._fetch_first(f"SELECT min({number}), max({number}) FROM {self.table}")
         head = f"(SELECT * FROM {self.table} LIMIT 100000)"
         return low, high, self._fetch_first(f"SELECT median({number}) FROM {head}")[0]
 
-    def _convert_whole(self, number: str, shown: str, time_format: str | None, unread: str = "") -> TimeRule:
+    def _convert_whole(
+        self,
+        number: str,
+        shown: str,
+        time_format: str | None,
+        unread: str = "",
+        bounds: tuple[Any, Any] | None = None,
+    ) -> TimeRule:
         """Whole numbers: compact dates, or numbers of a unit."""
-        low, high, middle = self._measure(number)
+        low, high, middle = self._measure(number, bounds)
         if low is None:
             return TimeRule("CAST(NULL AS BIGINT)", "", "no times", unread)
         digits = f"CAST({number} AS VARCHAR)"
@@ -216,7 +219,7 @@ class TimestampParser:
         given = "given" if time_format else "inferred from the size"
         if unit == ORDER:
             text = f"numbers {low:g} to {high:g}, which only order the events: no clock, {given}"
-            return self._build_rule(number, 1, text, shown, unread, has_clock=False)
+            return self._build_rule(number, 1, text, shown, unread, has_clock=False, bounds=(low, high))
         if unit in COUNTED_UNITS:
             return self._convert_counted(number, shown, unit, given, unread)
         if unit in CALENDAR_UNITS:
@@ -226,7 +229,8 @@ class TimestampParser:
             return self._build_rule(moment, 10**6, f"{CALENDAR_UNITS[unit]}, {given}", shown, unread)
         if time_format is None:
             unread = self._check_one_unit(number, unit, shown, low, high) or unread
-        return self._build_rule(number, PER_SECOND[unit], f"Unix time in {unit}, {given}", shown, unread)
+        says = f"Unix time in {unit}, {given}"
+        return self._build_rule(number, PER_SECOND[unit], says, shown, unread, bounds=(low, high))
 
     def _infer_unit(self, low: float, high: float, middle: float) -> str:
         """Raises DataError for small numbers that are most likely days, hours, months or years."""
@@ -336,7 +340,14 @@ class TimestampParser:
         return self._build_rule(f"epoch_us({parsed})", 10**6, says, text, unread)
 
     def _build_rule(
-        self, number: str, per_second: int, says: str, shown: str, unread: str = "", has_clock: bool = True
+        self,
+        number: str,
+        per_second: int,
+        says: str,
+        shown: str,
+        unread: str = "",
+        has_clock: bool = True,
+        bounds: tuple[float, float] | None = None,
     ) -> TimeRule:
         """The rule for numbers of parts of a second. Raises DataError for times outside the years 1 to 9999."""
         is_whole = "DECIMAL" not in number or "HUGEINT" in number
@@ -350,7 +361,7 @@ class TimestampParser:
                 seconds = f"CAST((({number}) - {rest}) // {per_second} AS BIGINT)"
             else:
                 rest = f"({number} - floor({number} / {per_second}) * {per_second})"
-        far = self._find_far(number, per_second)
+        far = self._find_far(number, per_second, bounds)
         if far:
             unread = " OR ".join(filter(None, (unread, self._refuse(far, "a time in the years 1 to 9999", shown))))
         if rest == "0" or not self._fetch_first(f"SELECT 1 FROM {self.table} WHERE {rest} <> 0 LIMIT 1"):
@@ -358,9 +369,9 @@ class TimestampParser:
         nanosecond = f"CAST(floor({rest} * {_NANO // per_second}) AS INTEGER)"
         return TimeRule(seconds, nanosecond, says, unread, has_clock)
 
-    def _find_far(self, number: str, per_second: int) -> str:
+    def _find_far(self, number: str, per_second: int, bounds: tuple[float, float] | None) -> str:
         """The condition of numbers beyond the calendar; "" where there are none."""
-        low, high = self._fetch_first(f"SELECT min({number}), max({number}) FROM {self.table}")
+        low, high = bounds or self._fetch_first(f"SELECT min({number}), max({number}) FROM {self.table}")
         first, last = _FIRST_SECOND * per_second, _LAST_SECOND * per_second
         if low is None or (math.floor(low) >= first and math.floor(high) <= last):
             return ""
