@@ -65,7 +65,7 @@ def build_features(folder: Path, positives: int, memory: str) -> dict[str, Any]:
     read_seconds = time.perf_counter() - start
     parts = sample_by_time(events, SamplingConfig(max_positives=positives), key=7)
     for name, rows in zip(("train", "valid", "test"), parts, strict=True):
-        rows.to_parquet(folder / f"{name}.parquet")
+        rows.write_file(folder / f"{name}.parquet")
     columns = len(parts[0].numeric) + len(parts[0].categorical)
     return {"what": f"{columns} features of {sum(map(len, parts)):,} rows ({read_seconds:.0f} s of it to read)"}
 

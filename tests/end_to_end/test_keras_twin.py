@@ -29,7 +29,7 @@ def test_the_twin_learns_from_real_and_expanded_rows(tmp_path: Path) -> None:
 
     (tmp_path / "data").mkdir()
     for seed, (name, rows) in enumerate({"train": 2000, "valid": 300, "test": 500}.items()):
-        world(rows, seed).to_parquet(tmp_path / "data" / f"{name}.parquet")
+        world(rows, seed).write_file(tmp_path / "data" / f"{name}.parquet")
     write_expansion(world(2000, 0), Plan([Step(Marginals())]), tmp_path / "variants" / "made-rows" / "expanded", 7)
     found = keras_twin.main([str(tmp_path), "--arm", "made rows", "--epochs", "4", "--batch", "64"])
     assert set(found) == {"baseline", "made rows"}

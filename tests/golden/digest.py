@@ -56,8 +56,14 @@ def of_histories(rows: Any) -> str:
         rows.weight,
         rows.n_targets,
     )
-    others = [part for name in sorted(rows.extra) for part in (name, np.asarray(rows.extra[name]))]
+    others = [part for name in sorted(rows.extra) for part in (name, zero_missing(rows.extra[name]))]
     return digest(*columns, rows.n_items, *others)
+
+
+def zero_missing(values: Any) -> Any:
+    """The values with 0 for NaN: the digests were pinned when the values of new events were 0."""
+    column = np.asarray(values)
+    return np.where(np.isnan(column), 0, column) if column.dtype.kind == "f" else column
 
 
 def of_samples(rows: Any) -> str:
@@ -77,9 +83,13 @@ def of_table(table: Any) -> str:
         if kind == "double":
             parts += [kind, rounded([np.nan if value is None else value for value in values])]
         else:
-            told = [[one.hex() if isinstance(one, bytes) else str(one) for one in _flat(value)] for value in values]
+            told = [[one.hex() if isinstance(one, bytes) else _text(one) for one in _flat(value)] for value in values]
             parts += [kind, told]
     return digest(*parts)
+
+
+def _text(value: Any) -> str:
+    return "0.0" if isinstance(value, float) and np.isnan(value) else str(value)
 
 
 def _flat(value: Any) -> list[Any]:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from tests.golden.digest import digest, of_table, plain_opencv
 
 from leaven.config import load_spec
+from leaven.datasets.log_names import NAMES_FILE
 from leaven.experiment import expand_variant
 from leaven.simulator import Corruption, Simulator
 
@@ -131,6 +132,6 @@ def digests_of(name: str) -> dict[str, str]:
         (folder / "spec.toml").write_text(SPECS[name], encoding="utf-8")
         run = expand_variant(load_spec(folder / "spec.toml"), "golden", folder / "run")
         made = sorted(run.variant_folder("golden").rglob("*.parquet"))
-        data = sorted((folder / "run" / "data").rglob("*.parquet"))
+        data = sorted(path for path in (folder / "run" / "data").rglob("*.parquet") if path.name != NAMES_FILE)
         found = {f"{path.parent.name}/{path.name}": of_table(pq.read_table(path)) for path in made}
         return found | {"data": digest([of_table(pq.read_table(path)) for path in data])}

@@ -128,6 +128,14 @@ def load_expansion(folder: Path, plan: Plan, train: RowsT) -> RowsT:
 
     Raises DataError where there are no files.
     """
+    return train.read_files(*list_expansion_files(folder, plan))
+
+
+def list_expansion_files(folder: Path, plan: Plan) -> list[Path]:
+    """The files of the rows that `load_expansion` reads, in order.
+
+    Raises DataError where there are no files.
+    """
     first, added = "00", []
     for number, step in enumerate(plan.named_steps, 1):
         if step.is_on_items:
@@ -139,7 +147,7 @@ def load_expansion(folder: Path, plan: Plan, train: RowsT) -> RowsT:
     files = [path for prefix in (first, *added) for path in sorted(folder.glob(f"{prefix}-*.parquet"))]
     if not files:
         raise DataError(str(folder), "files of rows", "none", "make them again: leaven run SPEC --resume")
-    return train.read_files(*files)
+    return files
 
 
 def count_workers(engine: Engine | None) -> int:
@@ -251,7 +259,7 @@ class _RealRows:
         missing = [block for block, path in enumerate(paths) if not path.exists()]
         self._pool = ThreadPoolExecutor(n_threads)
         self._writing = [
-            self._pool.submit(lambda one: _slice_block(train, one).to_parquet(paths[one]), block) for block in missing
+            self._pool.submit(lambda one: _slice_block(train, one).write_file(paths[one]), block) for block in missing
         ]
         self.source = RowFiles(train.slice(0, 0), tuple(paths), train)
 
@@ -339,7 +347,7 @@ def _write_block(work: _StepWork, block: int) -> _Block:
         counts: dict[str, Any] = {"synthetic": len(made.rows), "tried": made.n_tried}
         counts |= {"unchanged": dict(made.unchanged), "rejected": dict(made.rejected)}
         replace_text(counts_path, json.dumps(counts, sort_keys=True))
-        made.rows.to_parquet(path)
+        made.rows.write_file(path)
     return _Block(None, **json.loads(counts_path.read_text(encoding="utf-8")))
 
 

@@ -82,7 +82,7 @@ def reuse_step_files(folder: Path, old: Plan, target: Path, new: Plan, template:
             if path.suffix == ".json" or all(a == b for a, b in same.items() if a <= mine):
                 _link(path, target / name)
             elif path.suffix == ".parquet":
-                _renumber(template.read_files(path), same).to_parquet(target / name)
+                _renumber(template.read_files(path), same).write_file(target / name)
     return same
 
 

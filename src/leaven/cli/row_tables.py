@@ -65,6 +65,15 @@ def format_row_counts(variant: VariantFacts) -> Iterator[Any]:
         yield output.build_table(["step", ">rows", "unchanged or rejected"], map(_format_step, variant.steps))
 
 
+def format_tables(tables: Mapping[str, Any]) -> Iterator[str]:
+    """Where the written tables are, and how many rows and lines they have."""
+    if "map" in tables:
+        yield f"rows: {tables['folder']}"
+        yield f"ids: catalog.parquet (items, in the order of their codes) and names.parquet (users) in {tables['map']}"
+        return
+    yield f"{tables['rows']:,} rows with {tables['lines']:,} lines, your ids: {tables['folder']}"
+
+
 def format_reuse(reuse: ReuseFacts | None) -> Iterator[str]:
     """The steps of a reduced plan whose rows were reused, and those that ran again."""
     if reuse is not None and reuse.reused:

@@ -136,9 +136,15 @@ def run_demo(
 
 
 def expand_data(
-    spec: SpecFile,
-    variant: Annotated[str, typer.Option(help="The variant whose plan creates the rows.")],
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="A spec file, or the folder of a run.")],
     out: Annotated[Path, typer.Option(help="A new folder for the Parquet files.")],
+    variant: Annotated[
+        str, typer.Option(help="The variant whose plan creates the rows; by default the only one.")
+    ] = "",
+    ids: Annotated[
+        str, typer.Option(help="original: your ids, in events/. internal: codes, with the map.")
+    ] = "original",
+    epochs: Annotated[int, typer.Option(min=0, help="Write the rows of N epochs of a training.")] = 0,
     changes: Changes = None,
     resume: Resume = False,
     without: Annotated[
@@ -149,22 +155,36 @@ def expand_data(
     json: Json = False,
 ) -> None:
     """Only the data: real and synthetic rows, with the lineage of each."""
-    from leaven.cli.row_tables import format_reuse, format_row_counts
+    from leaven.cli.row_tables import format_reuse, format_row_counts, format_tables
     from leaven.progress import show_progress
 
     check_spec_files(spec, changes or [])
     with show_progress() as on_progress:
         from leaven.config import load_spec
+        from leaven.datasets.frames import check_id_form
         from leaven.experiment import expand_variant
+        from leaven.experiment.expanded_tables import EVENTS_FOLDER, list_notes, write_event_tables
+        from leaven.run_folder import SPEC_FILE
 
-        config, rows_engine = load_spec(spec, changes or []), build_engine(engine, workers)
-        done = expand_variant(config, variant, out, resume, rows_engine, on_progress, without or ())
+        check_id_form(ids)
+        config = load_spec(spec / SPEC_FILE if spec.is_dir() else spec, changes or [])
+        chosen = config.variant(variant)
+        done = expand_variant(
+            config, chosen.name, out, resume, build_engine(engine, workers), on_progress, without or ()
+        )
+        tables: dict[str, Any] = {"folder": done.variant_folder(chosen.name) / "expanded", "map": done.data_folder}
+        if ids == "original":
+            on_progress(0, 0, "writing your ids")
+            tables = {"folder": done.path / EVENTS_FOLDER} | write_event_tables(done, chosen.name, epochs)
+            on_progress(1, 1, "writing your ids")
     (facts,) = done.read_facts().variants
-    rows = done.variant_folder(variant) / "expanded"
     if json:
-        output.print_json({"rows": rows, **dataclasses.asdict(facts)})
-    else:
-        output.print_results(*format_row_counts(facts), "", *format_reuse(facts.reuse), f"rows: {rows}")
+        rows = done.variant_folder(chosen.name) / "expanded"
+        output.print_json({"rows": rows, **dataclasses.asdict(facts), "tables": tables})
+        return
+    for note in tables.get("notes", list_notes(chosen.plan, 0)):
+        output.print_hint(note)
+    output.print_results(*format_row_counts(facts), "", *format_reuse(facts.reuse), *format_tables(tables))
 
 
 def preview_rows(

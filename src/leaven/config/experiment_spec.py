@@ -95,10 +95,15 @@ class Spec:
             object.__setattr__(self, "evaluate", task.evaluate())
 
     def variant(self, name: str) -> Variant:
-        """The variant of a name.
+        """The variant of a name; "" is the only variant.
 
         Raises SpecError that names the nearest.
         """
+        if not name:
+            if len(self.variants) == 1:
+                return self.variants[0]
+            fix = f"name one: {', '.join(repr(variant.name) for variant in self.variants)}"
+            raise SpecError("variant", "a name, where a spec has several variants", "none", fix)
         for variant in self.variants:
             if variant.name == name:
                 return variant

@@ -14,6 +14,7 @@ from leaven.ctr_features.negative_sampling import EventArrays, SampledNegatives,
 from leaven.ctr_features.running_totals import FeatureTables, create_tables
 from leaven.ctr_features.sampling_config import SamplingConfig
 from leaven.datasets.events import Events
+from leaven.datasets.log_names import LogNames
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError
 
@@ -58,7 +59,7 @@ def sample_log(
         **drawn.counts,
     }
     facts |= {"users": len(np.unique(rows.user)), "items": len(np.unique(rows.item)), "missing": count_missing(samples)}
-    return replace(samples, facts=facts).validate()
+    return replace(samples, facts=facts, names=ids.names).validate()
 
 
 class TimeParts(NamedTuple):
@@ -100,16 +101,18 @@ def sample_by_time(
 
 @dataclass(frozen=True, eq=False)
 class _IdHashes:
-    """uint64 (codes + 1,) each: the hash of each user's and item's original id; index 0 is unused."""
+    """uint64 (codes + 1,) each: the hash of each user's and item's original id; index 0 is unused. names: of users."""
 
     users: Keys
     items: Keys
+    names: LogNames
 
     @classmethod
     def of(cls, tables: FeatureTables) -> _IdHashes:
-        ids = [tables.connection.sql(f"SELECT id FROM click_{name} ORDER BY code") for name in ("users", "items")]
-        users, items = (rng.derive_user_ids(["", *found.to_arrow_table().column("id").to_pylist()]) for found in ids)
-        return cls(users, items)
+        sql = "SELECT id FROM click_{} ORDER BY code"
+        ids = [tables.connection.sql(sql.format(name)).to_arrow_table().column("id") for name in ("users", "items")]
+        users, items = (rng.derive_user_ids(["", *column.to_pylist()]) for column in ids)
+        return cls(users, items, LogNames(users[1:], ids[0].combine_chunks()))
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from leaven import rng
 from leaven.ctr_features import feature_hashing
 from leaven.ctr_features.from_log import count_missing
 from leaven.ctr_features.sampling_config import LabeledTable
+from leaven.datasets.log_names import LogNames
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, suggest_name
 from leaven.ingest.cell_parsing import is_missing, parse_number, parse_text
@@ -79,10 +80,14 @@ def read_labeled_table(config: LabeledTable) -> Samples:
         columns = {one: table.read_column(one, one in config.numeric, one in config.categorical) for one in plain}
         labels = table.read_label(config.label)
         columns |= _hash_columns(table, hashed, config, len(labels))
-        users = None if not config.user else rng.derive_user_ids([text or "" for text in table.read_texts(config.user)])
+        user_names = None if not config.user else [text or "" for text in table.read_texts(config.user)]
         times = None if not config.time else table.read_times(config.time)
     keys = rng.mix_bits(np.arange(1, len(labels) + 1, dtype=np.uint64))
+    users = None if user_names is None else rng.derive_user_ids(user_names)
     rows = Samples.from_columns(columns, labels, keys, users, times)
+    if users is not None and user_names is not None:
+        distinct, first = np.unique(users, return_index=True)
+        rows = replace(rows, names=LogNames.from_users(distinct, [user_names[index] for index in first.tolist()]))
     return replace(rows, facts={"source": name, "rows": len(rows), "missing": count_missing(rows)}).validate()
 
 

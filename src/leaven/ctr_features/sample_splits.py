@@ -14,6 +14,7 @@ from leaven import rng
 from leaven.ctr_features.from_log import sample_by_time, sample_log
 from leaven.ctr_features.sampling_config import SamplingConfig
 from leaven.datasets.events import Events
+from leaven.datasets.log_names import NAMES_FILE, load_names, merge_names, save_names
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError
 
@@ -67,15 +68,19 @@ class SampleSplit:
     def save(self, folder: Path) -> None:
         """Writes one Parquet file per part, with its facts."""
         folder.mkdir(parents=True, exist_ok=True)
+        save_names(merge_names([rows.names for rows in self.parts.values()]), folder / NAMES_FILE)
         for name, rows in self.parts.items():
-            rows.to_parquet(folder / f"{name}.parquet")
+            rows.write_file(folder / f"{name}.parquet")
 
     @classmethod
     def load(cls, folder: Path, facts: Mapping[str, Any]) -> SampleSplit:
         """Loads the files of `save`."""
         files = {name: folder / f"{name}.parquet" for name in (*NAMES, CONTROL)}
         existing = {name: path for name, path in files.items() if name in NAMES or path.is_file()}
-        parts: dict[str, Any] = {name: Samples.from_parquet(path) for name, path in existing.items()}
+        log_names = load_names(folder / NAMES_FILE)
+        parts: dict[str, Any] = {
+            name: replace(Samples.from_parquet(path), names=log_names) for name, path in existing.items()
+        }
         return cls(**parts, facts=facts)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from leaven.datasets.frames import write_table
 from leaven.datasets.log_names import LogNames, NamedSteps, RowLabels, label_rows, list_step_names
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ MIN_CLOCK_TIME = 10_000_000
 """Smaller last times, before April 1970, are positions in a line: the log has no clock."""
 MASK_NAME = "[mask]"
 """The item of masked events."""
+NANOSECOND = "nanosecond"
+"""Extra column with the part of a time below a second."""
 EVENT_COLUMNS = ("kind", "value", "quantity", "price")
 """Columns of events that a table lists first among the further ones."""
 
@@ -72,9 +76,10 @@ def build_event_table(
     columns: dict[str, pa.Array] = {
         "user": _repeat(labels.user, index),
         "item": decode_items(rows.items, rows.n_items, rows.catalog),
-        "time": decode_times(rows.times, has_clock(rows.times, names)),
+        "time": decode_times(rows.times, has_clock(rows.times, names), rows.extra.get(NANOSECOND)),
     }
-    for name in [*(name for name in EVENT_COLUMNS if name in rows.extra), *sorted({*rows.extra} - {*EVENT_COLUMNS})]:
+    others = sorted({*rows.extra} - {*EVENT_COLUMNS, NANOSECOND, "part"})
+    for name in [*(name for name in EVENT_COLUMNS if name in rows.extra), *others]:
         columns[name] = _decode_extra(name, rows.extra[name], names)
     columns["position"] = pa.array(position.astype(np.int32))
     columns["is_target"] = pa.array(position >= (lengths - rows.n_targets)[row])
@@ -175,19 +180,62 @@ def _format_row_ids(row_ids: npt.NDArray[np.uint64]) -> pa.Array:
     return pa.StringArray.from_buffers(len(row_ids), pa.py_buffer(starts), pa.py_buffer(digits.encode()))
 
 
+def build_history_table(rows: EventRows) -> pa.Table:
+    """One line per history, with lists of its events: see `Histories.to_arrow`."""
+    import pyarrow as pa
+
+    events = build_event_table(rows)
+    starts = np.concatenate([[0], np.cumsum(rows.lengths)]).astype(np.int64)
+    names = rows.names
+    labels = label_rows(names, rows.row_ids, rows.parents, rows.origin, list_step_names(None, names))
+    first = {"user": labels.user, "parent": labels.parent, "origin": labels.origin, "step": labels.step}
+    columns = {**first, "weight": pa.array(rows.weight), "n_targets": pa.array(rows.n_targets)}
+    lists = [name for name in events.column_names if name not in columns and name not in ("position", "is_target")]
+    offsets = pa.array(starts)
+    columns |= {n: pa.LargeListArray.from_arrays(offsets, events.column(n).combine_chunks()) for n in lists}
+    return pa.table(columns)
+
+
+def write_id_maps(rows: EventRows, path: str | Path) -> None:
+    """Write the original ids of the dense item ids and row ids next to a file of rows in internal form.
+
+    NAME.items.parquet: item_code, item. NAME.users.parquet: row_id, user.
+    """
+    import pyarrow as pa
+
+    base = Path(path)
+    codes = np.arange(1, rows.n_items + 1, dtype=np.int32)
+    items = pa.table({"item_code": codes, "item": decode_items(codes, rows.n_items, rows.catalog).cast(pa.string())})
+    write_table(items, base.with_name(f"{base.stem}.items.parquet"))
+    real = np.unique(np.concatenate([rows.row_ids[rows.origin == 0], rows.parents[rows.parents != 0]]))
+    users = pa.nulls(len(real), pa.string()) if rows.names is None else rows.names.find_users(real)
+    write_table(pa.table({"row_id": real, "user": users}), base.with_name(f"{base.stem}.users.parquet"))
+
+
 def has_clock(times: npt.NDArray[np.int64], names: LogNames | None) -> bool:
-    """Whether times are times, not positions in a file: as the names say, else by their size."""
+    """Whether times are times and not positions in a file, by the names or else by the size of the times."""
     if names is not None and names.has_clock is not None:
         return names.has_clock
     return bool(len(times) and int(times.max()) >= MIN_CLOCK_TIME)
 
 
-def decode_times(times: npt.NDArray[np.int64], is_known: bool) -> pa.Array:
-    """Arrow timestamps (UTC, microseconds) of seconds; nulls where the log has no clock."""
+def decode_times(
+    times: npt.NDArray[np.int64], is_known: bool, nanoseconds: npt.NDArray[np.int32] | None = None
+) -> pa.Array:
+    """Arrow timestamps (UTC) of seconds and nanoseconds within the second; nulls where the log has no clock.
+
+    In microseconds, or in nanoseconds where a time has a fraction of a microsecond.
+    """
     import pyarrow as pa
 
-    kind = pa.timestamp("us", "UTC")
-    return pa.array(times).cast(pa.timestamp("s", "UTC")).cast(kind) if is_known else pa.nulls(len(times), kind)
+    if not is_known:
+        return pa.nulls(len(times), pa.timestamp("us", "UTC"))
+    if nanoseconds is None:
+        return pa.array(times).cast(pa.timestamp("s", "UTC")).cast(pa.timestamp("us", "UTC"))
+    fraction = np.maximum(nanoseconds, 0)  # -1: not known, as for new events
+    if (fraction % 1000).any():
+        return pa.array(times * 1_000_000_000 + fraction).cast(pa.timestamp("ns", "UTC"))
+    return pa.array(times * 1_000_000 + fraction // 1000).cast(pa.timestamp("us", "UTC"))
 
 
 def decode_items(items: npt.NDArray[np.int32], n_items: int, catalog: Catalog | None) -> pa.DictionaryArray:

@@ -14,10 +14,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leaven.errors import DataError, suggest_name
+from leaven.datasets.event_table import build_event_table, build_history_table, decode_items, write_id_maps
+from leaven.datasets.frames import (
+    IdForm,
+    check_id_form,
+    to_pandas_frame,
+    to_polars_frame,
+    write_plain_table,
+    write_table,
+)
+from leaven.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
     import pyarrow as pa
 
     from leaven.datasets.catalog import Catalog
@@ -184,8 +194,8 @@ class Histories:
     ) -> Histories:
         """The same rows with new events, such as a kernel returns.
 
-        source int64 (new events,): the old event of each new one, -1 for none (its extra columns are 0 or empty). A
-        price belongs to the item: it becomes 0, which means no price, where the item has changed. rows int64
+        source int64 (new events,): the old event of each new one, -1 for none (its extra columns are missing). A
+        price belongs to the item: it becomes missing where the item has changed. rows int64
         (new rows,): the old row of each new row; None if they are the same. `targets` is limited to the new length
         less one; a count of all but the first event stays so.
         """
@@ -200,7 +210,10 @@ class Histories:
             columns["n_targets"] = clip_target_counts(columns["n_targets"], old_starts, starts)
         extra = {name: _gather_column(column, source) for name, column in self.extra.items()}
         if PRICE_COLUMN in extra:
-            extra[PRICE_COLUMN] = np.where(_gather_column(self.items, source) == items, extra[PRICE_COLUMN], 0)
+            price = extra[PRICE_COLUMN]
+            extra[PRICE_COLUMN] = np.where(
+                _gather_column(self.items, source) == items, price, missing_value(price.dtype)
+            )
         return replace(self, items=items, times=times, starts=starts, extra=extra, **columns)
 
     def select_real(self) -> Histories:
@@ -221,58 +234,6 @@ class Histories:
     def read_files(self, *paths: str | Path) -> Histories:
         """Rows of these files, with the same catalog and names."""
         return replace(Histories.from_parquet(*paths), catalog=self.catalog, names=self.names)
-
-    def to_arrow(self) -> pa.Table:
-        """One table row per history: lists of items and times (no copy), and the lineage columns."""
-        import pyarrow as pa
-
-        offsets = pa.array(self.starts - self.starts[0])
-        events = {"items": self.items, "times": self.times, **self.extra}
-        lists = {n: pa.LargeListArray.from_arrays(offsets, pa.array(v)) for n, v in events.items()}
-        rows = {name: pa.array(getattr(self, name)) for name in _ROW_COLUMNS}
-        table = pa.table({**rows, **lists})
-        return table.replace_schema_metadata({_N_ITEMS: str(self.n_items)})
-
-    @classmethod
-    def from_arrow(cls, table: pa.Table) -> Histories:
-        """Histories from a table written by `to_arrow`.
-
-        Raises DataError for a missing column.
-        """
-        _check_columns(table)
-        row_columns: dict[str, Any] = {
-            name: np.asarray(table.column(name).combine_chunks(), dtype) for name, dtype in _ROW_COLUMNS.items()
-        }
-        lists = {name: table.column(name).combine_chunks() for name in table.column_names if name not in _ROW_COLUMNS}
-        starts = np.asarray(lists["items"].offsets, np.int64) if len(lists["items"]) else np.zeros(1, np.int64)
-        events = {name: np.asarray(column.flatten()) for name, column in lists.items()}
-        items, times = events.pop("items"), events.pop("times")
-        return cls(
-            items=np.asarray(items, np.int32),
-            times=np.asarray(times, np.int64),
-            starts=starts - starts[0],
-            n_items=int(table.schema.metadata[_N_ITEMS]),
-            extra=events,
-            **row_columns,
-        )
-
-    def to_parquet(self, path: str | Path) -> None:
-        """Write a Parquet file atomically, through a temporary file."""
-        import pyarrow.parquet as pq
-
-        encoding = {f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in ("items", "times")}  # faster and smaller
-        options: dict[str, Any] = {"use_dictionary": False, "column_encoding": encoding, "write_statistics": False}
-        target = Path(path)
-        part = target.with_name(target.name + ".part")
-        pq.write_table(self.to_arrow(), part, compression="zstd", **options)
-        part.replace(target)
-
-    @classmethod
-    def from_parquet(cls, *paths: str | Path) -> Histories:
-        """Rows of these files, in the order given."""
-        import pyarrow.parquet as pq
-
-        return concat_histories([cls.from_arrow(pq.ParquetFile(path).read()) for path in paths])
 
     def to_events(self, plan: NamedSteps | Sequence[str] | None = None) -> pa.Table:
         """One table row per event, with the user's own ids; memory-light, for any tool.
@@ -296,17 +257,91 @@ class Histories:
         >>> rows.to_events().select(["user", "item", "is_target"]).to_pylist()[1]
         {'user': '196', 'item': '1', 'is_target': True}
         """
-        from leaven.datasets.event_table import build_event_table
-
         return build_event_table(self, plan)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """One table row per event: key, parent, origin, item, time, and the extra columns."""
-        import pandas as pd
+    def to_arrow(self, ids: IdForm = "original") -> pa.Table:
+        """One table row per history, with lists of its events.
 
-        row = self.event_rows()
-        columns = {"key": self.row_ids[row], "parent": self.parents[row], "origin": self.origin[row]}
-        return pd.DataFrame({**columns, "item": self.items, "time": self.times, **self.extra})
+        ids: "original": the columns of `to_events`; "internal": row ids, dense item ids and seconds, as `from_arrow`
+        reads them, without a copy of the events.
+
+        >>> Histories.from_lists([[2, 1]], n_items=2).to_arrow().column("item").to_pylist()
+        [['2', '1']]
+        """
+        import pyarrow as pa
+
+        if check_id_form(ids) == "original":
+            return build_history_table(self)
+        offsets = pa.array(self.starts - self.starts[0])
+        events = {"items": self.items, "times": self.times, **self.extra}
+        lists = {n: pa.LargeListArray.from_arrays(offsets, pa.array(v)) for n, v in events.items()}
+        rows = {name: pa.array(getattr(self, name)) for name in _ROW_COLUMNS}
+        table = pa.table({**rows, **lists})
+        return table.replace_schema_metadata({_N_ITEMS: str(self.n_items)})
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table) -> Histories:
+        """Histories from a table written by `to_arrow(ids="internal")`.
+
+        Raises DataError for a missing column.
+        """
+        _check_columns(table)
+        row_columns: dict[str, Any] = {
+            name: np.asarray(table.column(name).combine_chunks(), dtype) for name, dtype in _ROW_COLUMNS.items()
+        }
+        lists = {name: table.column(name).combine_chunks() for name in table.column_names if name not in _ROW_COLUMNS}
+        starts = np.asarray(lists["items"].offsets, np.int64) if len(lists["items"]) else np.zeros(1, np.int64)
+        events = {name: np.asarray(column.flatten()) for name, column in lists.items()}
+        items, times = events.pop("items"), events.pop("times")
+        return cls(
+            items=np.asarray(items, np.int32),
+            times=np.asarray(times, np.int64),
+            starts=starts - starts[0],
+            n_items=int(table.schema.metadata[_N_ITEMS]),
+            extra=events,
+            **row_columns,
+        )
+
+    def to_parquet(self, path: str | Path, ids: IdForm = "original") -> None:
+        """Write a Parquet file atomically, through a temporary file.
+
+        ids: "original": the table of `to_events`; "internal": the rows in leaven's own form, which `from_parquet`
+        reads, with the original ids in two further files: `NAME.items.parquet` and `NAME.users.parquet`.
+        """
+        if check_id_form(ids) == "original":
+            return write_plain_table(self.to_events(), path)
+        self.write_file(path)
+        return write_id_maps(self, path)
+
+    def write_file(self, path: str | Path) -> None:
+        """Write a Parquet file of `to_arrow(ids="internal")` atomically, through a temporary file."""
+        encoding = {f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in ("items", "times")}  # faster and smaller
+        options = {"use_dictionary": False, "column_encoding": encoding, "write_statistics": False}
+        write_table(self.to_arrow("internal"), path, **options)
+
+    @classmethod
+    def from_parquet(cls, *paths: str | Path) -> Histories:
+        """Rows of these files in internal form, in the order given."""
+        import pyarrow.parquet as pq
+
+        return concat_histories([cls.from_arrow(pq.ParquetFile(path).read()) for path in paths])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The table of `to_events` as a pandas frame."""
+        return to_pandas_frame(self.to_events())
+
+    def to_polars(self) -> pl.DataFrame:
+        """The table of `to_events` as a Polars frame. Raises MissingExtra without Polars."""
+        return to_polars_frame(self.to_events())
+
+    def decode(self, items: npt.ArrayLike) -> list[str]:
+        """Original ids of dense item ids.
+
+        >>> Histories.from_lists([[1, 2]], n_items=2).decode([2])
+        ['2']
+        """
+        ids: list[str] = decode_items(np.asarray(items, np.int32), self.n_items, self.catalog).to_pylist()
+        return ids
 
     def validate(self) -> Histories:
         """Return self; raises DataError for the first violated invariant of this class."""
@@ -344,13 +379,19 @@ def compute_offsets(lengths: npt.NDArray[Any]) -> Ints:
     return starts
 
 
+def missing_value(dtype: npt.DTypeLike) -> Any:
+    """The value of an extra column where it is not known: NaN, -1 for whole numbers and codes, "" for texts."""
+    kind = np.dtype(dtype).kind
+    return np.nan if kind == "f" else -1 if kind == "i" else np.zeros(1, dtype)[0]
+
+
 def _gather_column(column: npt.NDArray[Any], source: Ints) -> npt.NDArray[Any]:
-    """The values of `column` at the source events; 0 or empty for source -1."""
+    """The values of `column` at the source events; missing for source -1."""
     if len(column) == 0:
-        return np.zeros(len(source), column.dtype)
+        return np.full(len(source), missing_value(column.dtype), column.dtype)
     values = column[np.maximum(source, 0)]
     if (source < 0).any():
-        values[source < 0] = np.zeros(1, column.dtype)[0]
+        values[source < 0] = missing_value(column.dtype)
     return values
 
 
@@ -366,9 +407,10 @@ def _select_segments(starts: Ints, rows: npt.ArrayLike) -> tuple[Ints, Ints, Int
 def _check_columns(table: pa.Table) -> None:
     for name in ["items", "times", *_ROW_COLUMNS]:
         if name not in table.column_names:
-            raise DataError(f"column {name}", "a table of histories", "none", suggest_name(name, table.column_names))
+            fix = 'read it as a log, or write histories with to_parquet(path, ids="internal")'
+            raise DataError(f"column {name}", "histories in internal form", f"columns {table.column_names[:9]}", fix)
     if _N_ITEMS not in (table.schema.metadata or {}):
-        raise DataError("table", "metadata leaven.n_items", "none", "write the table with Histories.to_arrow")
+        raise DataError("table", "metadata leaven.n_items", "none", 'write it with to_parquet(path, ids="internal")')
 
 
 def concat_histories(parts: Sequence[Histories]) -> Histories:
@@ -387,9 +429,15 @@ def concat_histories(parts: Sequence[Histories]) -> Histories:
     names = ["items", "times", *_ROW_COLUMNS]
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     lengths = np.concatenate([part.lengths for part in parts])
-    extra = {n: np.concatenate([p.extra[n] for p in parts]) for n in first.extra if all(n in p.extra for p in parts)}
+    kinds = {name: column.dtype for part in parts for name, column in part.extra.items()}
+    extra = {name: np.concatenate([_extra_column(part, name, kind) for part in parts]) for name, kind in kinds.items()}
     starts = compute_offsets(lengths)
     return replace(first, starts=starts, extra=extra, **columns)
+
+
+def _extra_column(rows: Histories, name: str, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """An extra column; missing values where the rows do not have it."""
+    return rows.extra[name] if name in rows.extra else np.full(len(rows.items), missing_value(dtype), dtype)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,13 +6,17 @@ rows leave leaven: tables, previews, exports.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from leaven.datasets.frames import write_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 RowIds = npt.NDArray[np.uint64]
 Origins = npt.NDArray[np.int16]
 
+_METADATA_KEY = b"leaven.names"
+NAMES_FILE = "names.parquet"
+"""File of the names in the data folder of a run."""
 REAL, CHANGED, SYNTHETIC = "real", "changed", "synthetic"
 """Values of the column `origin` of a table: as in the log; a user's row that a step changed in place; a new row."""
 
@@ -99,6 +106,54 @@ class LogNames:
         return order, self.row_ids[order]
 
 
+def merge_names(parts: Sequence[LogNames | None]) -> LogNames | None:
+    """The names of the first part with the users of all; None where no part has users."""
+    import pyarrow as pa
+
+    known = [part for part in parts if part is not None and part.users is not None]
+    if not known:
+        return parts[0] if parts else None
+    row_ids, first = np.unique(np.concatenate([part.row_ids for part in known]), return_index=True)
+    users = pa.concat_arrays([part.users.cast(pa.string()) for part in known if part.users is not None])
+    return replace(known[0], row_ids=row_ids, users=users.take(pa.array(first)))
+
+
+def save_names(names: LogNames | None, path: Path) -> None:
+    """Write the names to a Parquet file: row_id and user, the rest as metadata. None writes nothing."""
+    if names is None:
+        return
+    import pyarrow as pa
+
+    users = pa.nulls(len(names.row_ids), pa.string()) if names.users is None else names.users
+    rest: dict[str, Any] = {"kinds": list(names.kinds), "columns": dict(names.columns), "time_form": names.time_form}
+    rest |= {"has_clock": names.has_clock, "steps": list(names.steps)}
+    table = pa.table({"row_id": names.row_ids, "user": users})
+    write_table(table.replace_schema_metadata({_METADATA_KEY: json.dumps(rest)}), path)
+
+
+def load_names(path: Path) -> LogNames | None:
+    """The names that `save_names` wrote; None where there is no file."""
+    if not path.exists():
+        return None
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    rest = json.loads((table.schema.metadata or {})[_METADATA_KEY])
+    row_ids = np.asarray(table.column("row_id"), np.uint64)
+    return LogNames(row_ids, table.column("user").combine_chunks(), **rest)
+
+
+def remove_users(path: Path, row_ids: RowIds) -> None:
+    """Remove the users of these row ids from the file of `save_names`, where it exists."""
+    names = load_names(path)
+    if names is None or names.users is None:
+        return
+    import pyarrow as pa
+
+    is_left = ~np.isin(names.row_ids, row_ids)
+    save_names(replace(names, row_ids=names.row_ids[is_left], users=names.users.filter(pa.array(is_left))), path)
+
+
 @dataclass(frozen=True, eq=False)
 class RowLabels:
     """Readable lineage of rows, as Arrow dictionary arrays (rows,).
@@ -113,6 +168,12 @@ class RowLabels:
     parent: pa.DictionaryArray
     origin: pa.DictionaryArray
     step: pa.DictionaryArray
+
+    def slice(self, first: int, last: int) -> RowLabels:
+        """The labels of rows first..last - 1."""
+        size = last - first
+        user, parent = self.user.slice(first, size), self.parent.slice(first, size)
+        return RowLabels(user, parent, self.origin.slice(first, size), self.step.slice(first, size))
 
 
 def list_step_names(plan: NamedSteps | Sequence[str] | None, names: LogNames | None) -> Sequence[str]:

@@ -16,10 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.event_table import build_feature_columns, build_sample_table
+from leaven.datasets.frames import (
+    IdForm,
+    check_id_form,
+    to_pandas_frame,
+    to_polars_frame,
+    write_plain_table,
+    write_table,
+)
 from leaven.errors import DataError, suggest_name
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
     import pyarrow as pa
 
     from leaven.datasets.log_names import LogNames, NamedSteps
@@ -244,29 +253,33 @@ class Samples:
             **lineage,
         )
 
-    def to_parquet(self, path: str | Path) -> None:
-        """Write a Parquet file atomically, through a temporary file."""
-        import pyarrow.parquet as pq
+    def to_parquet(self, path: str | Path, ids: IdForm = "original") -> None:
+        """Write a Parquet file atomically, through a temporary file.
 
-        target = Path(path)
-        part = target.with_name(target.name + ".part")
-        pq.write_table(self.to_arrow(), part, compression="zstd", row_group_size=ROW_GROUP_SIZE)
-        part.replace(target)
+        ids: "original": the table of `to_events`; "internal": that of `to_arrow`, which `from_parquet` reads.
+        """
+        if check_id_form(ids) == "original":
+            return write_plain_table(self.to_events(), path)
+        return self.write_file(path)
+
+    def write_file(self, path: str | Path) -> None:
+        """Write a Parquet file of `to_arrow` atomically, through a temporary file."""
+        write_table(self.to_arrow(), path, row_group_size=ROW_GROUP_SIZE)
 
     @classmethod
     def from_parquet(cls, *paths: str | Path) -> Samples:
-        """Rows of these files, in the order given."""
+        """Rows of files in internal form, in the order given."""
         import pyarrow.parquet as pq
 
         return concat_samples([cls.from_arrow(pq.read_table(path)) for path in paths])
 
     def to_pandas(self) -> pd.DataFrame:
-        """One table row per sample, with names instead of codes."""
-        import pandas as pd
+        """The table of `to_events` as a pandas frame."""
+        return to_pandas_frame(self.to_events())
 
-        columns = {name: self.numbers[:, index] for index, name in enumerate(self.numeric)}
-        columns |= {name: self.categorical_column(name) for name in self.categorical}
-        return pd.DataFrame({**columns, **{f"leaven_{name}": getattr(self, name) for name in ROW_COLUMNS}})
+    def to_polars(self) -> pl.DataFrame:
+        """The table of `to_events` as a Polars frame. Raises MissingExtra without Polars."""
+        return to_polars_frame(self.to_events())
 
     def validate(self) -> Samples:
         """Return self; raises DataError for the first violated invariant of this class."""

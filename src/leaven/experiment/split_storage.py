@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import HeldOut, Histories
+from leaven.datasets.log_names import NAMES_FILE, load_names, save_names
 from leaven.run_folder import write_json
 from leaven.splits.log_splits import Split
 
@@ -22,25 +23,34 @@ def save_split(split: Split, catalog: Catalog, folder: Path) -> None:
     """Write training and unseen rows, histories and targets of each held-out part, the catalog, and the facts."""
     folder.mkdir(parents=True, exist_ok=True)
     save_catalog(catalog, folder / "catalog.parquet")
-    split.train.to_parquet(folder / "train.parquet")
+    save_names(split.train.names, folder / NAMES_FILE)
+    split.train.write_file(folder / "train.parquet")
     if split.control_histories is not None:
-        split.control_histories.to_parquet(folder / "unseen.parquet")
+        split.control_histories.write_file(folder / "unseen.parquet")
     for name in PARTS:
         part: HeldOut | None = getattr(split, name)
         if part is not None:
-            part.histories.to_parquet(folder / f"{name}.parquet")
-            _build_target_rows(part).to_parquet(folder / f"{name}-targets.parquet")
+            part.histories.write_file(folder / f"{name}.parquet")
+            _build_target_rows(part).write_file(folder / f"{name}-targets.parquet")
     write_json(folder / "split.json", dict(split.facts))
 
 
 def load_split(folder: Path) -> Split:
-    """The split that `save_split` wrote, every part with the catalog."""
-    catalog = load_catalog(folder / "catalog.parquet")
-    train = replace(Histories.from_parquet(folder / "train.parquet"), catalog=catalog)
+    """The split that `save_split` wrote, every part with the catalog and the names of the log."""
+    catalog, names = load_catalog(folder / "catalog.parquet"), load_names(folder / NAMES_FILE)
+
+    def load_rows(name: str) -> Histories:
+        return replace(Histories.from_parquet(folder / f"{name}.parquet"), catalog=catalog, names=names)
+
+    train = load_rows("train")
     facts = json.loads((folder / "split.json").read_text(encoding="utf-8"))
-    parts: dict[str, Any] = {name: _load_held_out(folder, name, catalog) for name in PARTS}
-    path = folder / "unseen.parquet"
-    unseen = replace(Histories.from_parquet(path), catalog=catalog) if path.exists() else None
+    parts: dict[str, Any] = {
+        name: _add_targets(load_rows(name), folder / f"{name}-targets.parquet")
+        for name in PARTS
+        if (folder / f"{name}-targets.parquet").exists()
+    }
+    parts = dict.fromkeys(PARTS) | parts
+    unseen = load_rows("unseen") if (folder / "unseen.parquet").exists() else None
     return Split(train=train, facts=facts, control_histories=unseen, **parts)
 
 
@@ -51,11 +61,8 @@ def _build_target_rows(part: HeldOut) -> Histories:
     )
 
 
-def _load_held_out(folder: Path, name: str, catalog: Catalog) -> HeldOut | None:
-    if not (folder / f"{name}-targets.parquet").exists():
-        return None
-    histories = replace(Histories.from_parquet(folder / f"{name}.parquet"), catalog=catalog)
-    targets = Histories.from_parquet(folder / f"{name}-targets.parquet")
+def _add_targets(histories: Histories, path: Path) -> HeldOut:
+    targets = Histories.from_parquet(path)
     return HeldOut(histories, targets.items, targets.times, targets.starts)
 
 

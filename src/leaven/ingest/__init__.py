@@ -3,7 +3,7 @@
 read_events      a file, folder, URL, database or frame -> Events
 infer_format     the format and the meaning of the columns of a file
 build_histories  Events -> one history per user, with dense ids
-build_catalog    the items of a log: of its item table, or of its own texts
+build_catalog    the items of a log, from its item table or from texts in the log
 read_catalog     the table of items, in the order of the dense ids
 """
 

@@ -5,6 +5,7 @@ Dense ids follow the sorted original ids, as do the rows of users: neither depen
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -133,7 +134,9 @@ def _hash_users(users: Any) -> npt.NDArray[np.uint64]:
 def _collect_names(events: Events, users: Any, row_ids: npt.NDArray[np.uint64], kinds: Sequence[str]) -> LogNames:
     """The names that the histories keep, for output."""
     has_clock = events.facts.get("has_clock")
-    return LogNames(row_ids, users, kinds, dict(events.facts.get("columns", {})), has_clock=has_clock)
+    unit = re.match(r"Unix time in (\w+)", str(events.facts.get("time", "")))
+    columns = dict(events.facts.get("columns", {}))
+    return LogNames(row_ids, users, kinds, columns, unit[1] if unit else "", has_clock)
 
 
 def _list_kinds(events: Events) -> list[str]:

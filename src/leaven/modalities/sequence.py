@@ -322,7 +322,7 @@ def _write_rows(rows: Histories, inputs: QualityInputs[Histories], folder: Path)
     if inputs.is_log:
         return _write_log(rows, inputs, folder)
     target = folder / f"{ROWS_WITHOUT_COPIES}.parquet"
-    rows.to_parquet(target)
+    rows.write_file(target)
     return target
 
 

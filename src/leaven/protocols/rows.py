@@ -65,10 +65,16 @@ class Rows(Protocol):
         ...
 
     def read_files(self, *paths: str | Path) -> Self:
-        """Rows of files that `to_parquet` wrote, with the catalog and levels of these rows."""
+        """Rows of files that `write_file` wrote, with the catalog and levels of these rows."""
         ...
 
-    def to_parquet(self, path: str | Path) -> None: ...
+    def write_file(self, path: str | Path) -> None:
+        """Write the internal form: hashed row ids and dense codes."""
+        ...
+
+    def to_events(self, plan: Any = None) -> Any:
+        """An Arrow table with the own ids of the user."""
+        ...
 
 
 class Engine(Protocol):

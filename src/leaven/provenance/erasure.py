@@ -18,8 +18,10 @@ import numpy as np
 from leaven import rng
 from leaven.config import Spec, load_spec
 from leaven.config.experiment_spec import BASELINE, CONTROL
+from leaven.datasets.log_names import NAMES_FILE, remove_users
 from leaven.errors import DataError
 from leaven.experiment import tasks
+from leaven.experiment.expanded_tables import remove_event_tables
 from leaven.provenance import facts_scrubbing
 from leaven.provenance.mixed_rows import MixedRowFinder, mixes_users
 from leaven.provenance.row_files import RowFile, RowIds, list_row_files, load_row_names, load_rows
@@ -145,6 +147,9 @@ def _erase_rows(run: RunFolder, config: Spec, keys: RowIds, users: tuple[str, ..
     variant_files = [file for file in files if file.is_variant and file.path.exists()]
     for file in [*variant_files, *split_files]:
         remover.remove(file, result)
+    remove_users(run.data_folder / NAMES_FILE, keys)
+    if remove_event_tables(run):
+        result = replace(result, remaining=("events/ was deleted: write it again with leaven expand RUN --resume",))
     parts = [file.part for file in split_files if file.part in result.removed_rows]
     result = replace(result, removed_rows={part: result.removed_rows[part] for part in [*parts, *result.removed_rows]})
     if not were_trained_on:
@@ -154,6 +159,7 @@ def _erase_rows(run: RunFolder, config: Spec, keys: RowIds, users: tuple[str, ..
         trained_models=tuple(str(path.relative_to(run.path)) for path in sorted(run.variants_folder.glob("*/seed-*"))),
         trained_steps=_list_fitted_steps(config),
         remaining=(
+            *result.remaining,
             f"the log itself ({config.data.interactions}) is unchanged: erase the user there, too",
             "figures of facts.json and the report were computed with these users",
             "erased.json keeps a hash of the user's id, so that the rows do not come back",
@@ -236,7 +242,7 @@ class _RowRemover:
             is_erased = is_erased | is_named
         if is_erased.any() or is_named is not None:
             rest = load_rows(file.path).take(~is_erased)
-            (rest if is_named is None else self.columns.drop_users(rest)).to_parquet(file.path)
+            (rest if is_named is None else self.columns.drop_users(rest)).write_file(file.path)
             _add_count(result.removed_rows, part, int(is_erased.sum()))
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
+from leaven.datasets.log_names import NAMES_FILE
 from leaven.datasets.samples import Samples
 from leaven.run_folder import RunFolder
 
@@ -49,7 +50,7 @@ class RowNames:
 def list_row_files(run: RunFolder) -> Iterator[RowFile]:
     """The parts of the split, then the files of every variant in the order of its steps."""
     for path in sorted(run.data_folder.glob("*.parquet")):
-        if path.name != _CATALOG:
+        if path.name not in (_CATALOG, NAMES_FILE):
             yield RowFile(path.stem, 0, path)
     for path in sorted(run.variants_folder.glob("*/expanded/*.parquet")):
         number = path.name.partition("-")[0]

@@ -98,7 +98,7 @@ def format_row_id(key: int) -> str:
 def trace_lineage(folder: str | Path, row: str | int) -> Lineage:
     """Trace a row of a run back to the real row it derives from.
 
-    row: a user's id as in the log, or a row id, as 16 hexadecimal digits or as the number in `to_pandas`. Rows of
+    row: a user's id as in the log, or a row id, as 16 hexadecimal digits or as the number in `row_ids`. Rows of
     steps that run in each epoch are in no file. The step's filters are fitted again on their original rows to show
     their decisions on this row.
 

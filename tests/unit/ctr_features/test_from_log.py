@@ -226,7 +226,7 @@ def test_a_period_without_events_and_invalid_fields_are_errors() -> None:
 
 def test_samples_read_back_as_they_were_written(tmp_path: Any) -> None:
     rows = sample_log(log(LINES, KINDS), SamplingConfig(ratio=1), key=1)
-    rows.to_parquet(tmp_path / "rows.parquet")
+    rows.write_file(tmp_path / "rows.parquet")
     back = Samples.from_parquet(tmp_path / "rows.parquet")
     assert same(rows, back)
     assert back.levels == rows.levels

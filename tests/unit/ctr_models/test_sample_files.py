@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
     monkeypatch.setattr(neural, "WINDOW_ROWS", 1000)
     monkeypatch.setattr(neural, "SAMPLED_ROWS", 800)
     for place in range(3):
-        world(2000, seed=place).to_parquet(tmp_path / f"{place:02d}.parquet")
+        world(2000, seed=place).write_file(tmp_path / f"{place:02d}.parquet")
     return tmp_path
 
 
@@ -72,7 +72,7 @@ def test_a_sample_is_spread_evenly_over_all_files(folder: Path) -> None:
 def test_one_window_trains_the_same_model_as_a_table_in_memory(folder: Path, monkeypatch) -> None:
     monkeypatch.setattr(neural, "SAMPLED_ROWS", 10_000)
     rows, wish = world(2000), Mlp(hidden=(8,), batch_size=100, epochs=1)
-    rows.to_parquet(folder / "whole.parquet")
+    rows.write_file(folder / "whole.parquet")
     monkeypatch.setattr(neural, "WINDOW_ROWS", 10_000)
     monkeypatch.setattr(SampleFiles, "split_windows", lambda files, rows, key: [files])
     one = wish.fit(SampleFiles.from_paths(folder / "whole.parquet"), TrainingContext(key=5)).predict(rows)

@@ -30,7 +30,7 @@ def test_a_slice_copies_no_event() -> None:
 
 def test_arrow_and_parquet_round_trips_preserve_all_columns(tmp_path) -> None:
     rows = three()
-    rows.to_parquet(tmp_path / "rows.parquet")
+    rows.write_file(tmp_path / "rows.parquet")
     back = Histories.from_parquet(tmp_path / "rows.parquet")
     for name in ("items", "times", "starts", "row_ids", "parents", "origin", "weight", "n_targets"):
         assert getattr(back, name).tolist() == getattr(rows, name).tolist()
@@ -75,11 +75,39 @@ def test_a_price_belongs_to_the_item_and_other_columns_to_the_event() -> None:
     rows = Histories.from_lists([[1, 2, 3]], n_items=4)
     rows = replace(rows, extra={"price": np.array([1.5, 2.5, 3.5]), "value": np.array([4.0, 5.0, 3.0])})
     new = rows.replace_events(rows.starts, np.array([1, 4, 3], np.int32), rows.times, np.array([0, 1, -1]))
-    assert new.extra["price"].tolist() == [1.5, 0.0, 0.0]
-    assert new.extra["value"].tolist() == [4.0, 5.0, 0.0]
+    np.testing.assert_array_equal(new.extra["price"], [1.5, np.nan, np.nan])
+    np.testing.assert_array_equal(new.extra["value"], [4.0, 5.0, np.nan])
 
 
 def test_distinct_items_are_counted_per_row() -> None:
     rows = Histories.from_lists([[1, 2, 1], [], [3, 3], [5, 4, 3, 2]], n_items=5)
     assert rows.count_distinct_items().tolist() == [2, 0, 1, 4]
     assert rows.slice(2, 4).count_distinct_items().tolist() == [1, 4]
+
+
+def test_joined_rows_without_a_column_have_missing_values_in_it() -> None:
+    rows = replace(three(), extra={"value": np.arange(6.0), "kind": np.zeros(6, np.int16)})
+    both = concat_histories([rows, three().slice(1, 2)])
+    np.testing.assert_array_equal(both.extra["value"], [0, 1, 2, 3, 4, 5, np.nan])
+    assert both.extra["kind"].tolist() == [0, 0, 0, 0, 0, 0, -1]
+
+
+def test_frames_files_and_decoded_items_have_the_own_ids(tmp_path) -> None:
+    import pyarrow.parquet as pq
+
+    from leaven.datasets.catalog import Catalog
+    from leaven.datasets.log_names import LogNames
+
+    names = LogNames.from_users([1, 2, 3], ["ann", "bob", "eve"])
+    rows = replace(three(), catalog=Catalog(ids=["x", "y", "z"]), names=names)
+    assert rows.decode([3, 1]) == ["z", "x"]
+    assert rows.to_arrow().select(["user", "item"]).to_pylist()[2] == {"user": "eve", "item": ["z", "x"]}
+    assert rows.to_pandas()["item"].tolist() == rows.to_polars()["item"].to_list() == ["x", "y", "z", "y", "z", "x"]
+    rows.to_parquet(tmp_path / "own.parquet")
+    assert pq.read_table(tmp_path / "own.parquet")["user"].to_pylist() == ["ann"] * 3 + ["bob"] + ["eve"] * 2
+    rows.to_parquet(tmp_path / "codes.parquet", ids="internal")
+    assert Histories.from_parquet(tmp_path / "codes.parquet").row_ids.tolist() == [1, 2, 3]
+    assert pq.read_table(tmp_path / "codes.items.parquet").to_pylist()[2] == {"item_code": 3, "item": "z"}
+    assert pq.read_table(tmp_path / "codes.users.parquet").to_pylist()[1] == {"row_id": 2, "user": "bob"}
+    with pytest.raises(DataError, match="internal form"):
+        Histories.from_parquet(tmp_path / "own.parquet")

@@ -163,7 +163,7 @@ def test_an_erased_user_is_in_no_file_and_other_rows_are_unchanged(kept, copy) -
     key = rng.derive_user_ids([user])[0]
     found = erase_users(copy, [user])
     for path in copy.glob("**/*.parquet"):
-        if path.name not in ("catalog.parquet", "records.parquet"):
+        if path.name not in ("catalog.parquet", "names.parquet", "records.parquet"):
             left, before = (Histories.from_parquet(one) for one in (path, kept / path.relative_to(copy)))
             assert not (left.row_ids == key).any()
             assert not (left.parents == key).any()
@@ -173,6 +173,8 @@ def test_an_erased_user_is_in_no_file_and_other_rows_are_unchanged(kept, copy) -
                 assert len(before) - len(left) == int(((before.row_ids == key) | (before.parents == key)).sum())
     assert found.removed_rows["train"] == 1
     assert key not in pq.read_table(copy / "records.parquet")["user"].to_pylist()
+    assert user in pq.read_table(kept / "data/names.parquet")["user"].to_pylist()
+    assert user not in pq.read_table(copy / "data/names.parquet")["user"].to_pylist()
     assert "variants/baseline/seed-1" in found.trained_models
     assert found.trained_steps == {"in place": ["markov"]}
 
@@ -211,7 +213,7 @@ def test_an_interrupted_erasure_is_finished_by_repeating_it(kept, tmp_path, monk
     user = a_test_user(kept)
     whole = Path(shutil.copytree(kept, tmp_path / "whole"))
     erase_users(whole, [user])
-    written = Histories.to_parquet
+    written = Histories.write_file
     for allowed in (0, 2, 5, 9):
         cut = Path(shutil.copytree(kept, tmp_path / str(allowed)))
         left = [allowed]
@@ -222,10 +224,10 @@ def test_an_interrupted_erasure_is_finished_by_repeating_it(kept, tmp_path, monk
             left[0] -= 1
             written(rows, path)
 
-        monkeypatch.setattr(Histories, "to_parquet", failing)
+        monkeypatch.setattr(Histories, "write_file", failing)
         with pytest.raises(OSError, match="killed"):
             erase_users(cut, [user])
-        monkeypatch.setattr(Histories, "to_parquet", written)
+        monkeypatch.setattr(Histories, "write_file", written)
         with pytest.raises(DataError, match="incomplete erasure"):
             create_run(cut, resume=True)
         erase_users(cut, [user])

@@ -19,7 +19,7 @@ TABLES = tuple(TableLaw().rows(60, key) for key in (1, 2, 3))
 
 def written(rows: Histories, path: Path, prefix: str = "i") -> Path:
     frame = rows.to_pandas()
-    frame["user"], frame["item"] = frame["key"].astype(str), prefix + frame["item"].astype(str)
+    frame["item"], frame["time"] = prefix + frame["item"], rows.times
     frame[["user", "item", "time"]].to_csv(path, index=False)
     return path
 
@@ -39,7 +39,7 @@ def test_logs_share_one_catalog_by_original_ids(tmp_path: Path) -> None:
 def test_synthetic_rows_of_a_mixed_parquet_file_are_the_new_rows(tmp_path: Path) -> None:
     made = replace(NEW, origin=np.ones(len(NEW), np.int16))
     for name, rows in (("r", REAL), ("h", HELD), ("n", concat_histories([REAL, made]))):
-        rows.to_parquet(tmp_path / f"{name}.parquet")
+        rows.write_file(tmp_path / f"{name}.parquet")
     found = read_inputs(tmp_path / "r.parquet", tmp_path / "h.parquet", tmp_path / "n.parquet")
     assert len(found.new) == len(NEW)
     assert found.notes["real_rows_left_out_of_new"] == len(REAL)
@@ -54,7 +54,7 @@ def test_other_catalogs_raise_an_error(tmp_path: Path) -> None:
 
 
 def test_a_log_with_stored_histories_raises_an_error(tmp_path: Path) -> None:
-    REAL.to_parquet(tmp_path / "r.parquet")
+    REAL.write_file(tmp_path / "r.parquet")
     with pytest.raises(DataError, match="the same form"):
         read_inputs(tmp_path / "r.parquet", HELD, written(NEW, tmp_path / "n.csv"), "sequence")
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.datasets.histories import NO_PARENT, Histories, compute_offsets
+from leaven.datasets.histories import NO_PARENT, Histories, compute_offsets, missing_value
 from leaven.errors import DataError, SpecError
 from leaven.protocols import RngKeys
 
@@ -188,7 +188,8 @@ class ScaffoldSampler:
         return replace(rows, row_ids=frame.keys, origin=np.full(len(rows), SYNTHETIC_ORIGIN, np.int16))
 
     def _to_new_rows(self, frame: Scaffold) -> Histories:
-        extra = {name: np.zeros(len(frame.items), np.dtype(kind)) for name, kind in self.columns.items()}
+        events = len(frame.items)
+        extra = {name: np.full(events, missing_value(kind), np.dtype(kind)) for name, kind in self.columns.items()}
         rows = Histories.from_arrays(frame.items, frame.times, frame.starts, frame.keys, self.n_items)
         rows = replace(rows, parents=np.full(len(rows), NO_PARENT, np.uint64), extra=extra, catalog=self.catalog)
         return reverse_rows(rows) if self.backwards else rows

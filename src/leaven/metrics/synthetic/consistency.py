@@ -62,7 +62,7 @@ class PriceRanges:
     def compute_outlier_share(self, rows: Histories) -> Values:
         """Return the share of priced events outside the price range of their item's category.
 
-        A price of 0 is missing: rows generated from noise have no price.
+        A price that is not above 0 is missing: rows generated from noise have none.
         """
         price = rows.extra.get("price")
         if price is None:

@@ -66,7 +66,7 @@ class FittedRowTransform:
     config: RowTransform
 
     def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
-        """New rows; the extra columns of changed rows are 0 or empty.
+        """New rows; the extra columns of changed rows are missing.
 
         Raises DataError, with the function's name, where it returns something that is no history.
         """

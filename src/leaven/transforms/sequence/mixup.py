@@ -160,7 +160,7 @@ class FittedMixup:
     pool: DonorPool
 
     def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
-        """Rows of the same lengths; extra columns of donor events are 0 or empty."""
+        """Rows of the same lengths; extra columns of donor events are missing."""
         from leaven.arrays.parallel import freeze_array, run_over_rows
         from leaven.kernels.batch import make_batch
         from leaven.kernels.history_mixing import mix_marked
@@ -189,7 +189,7 @@ class FittedSplice:
     pool: DonorPool
 
     def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
-        """Rows of the same lengths or shorter; extra columns of donor events are 0 or empty."""
+        """Rows of the same lengths or shorter; extra columns of donor events are missing."""
         from leaven.arrays.parallel import freeze_array, run_over_rows
         from leaven.kernels.batch import allocate_source, make_batch
         from leaven.kernels.history_mixing import plan_splices, splice_histories

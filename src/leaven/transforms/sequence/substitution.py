@@ -130,7 +130,7 @@ def _replace_marked(rows: Histories, marked: Bools, counts: Ints, drawn: Items) 
 
 
 def _insert_before_marked(rows: Histories, marked: Bools, counts: Ints, drawn: Items) -> Histories:
-    """Longer rows; extra columns of new events are 0 or empty."""
+    """Longer rows; extra columns of new events are missing."""
     from leaven.arrays.parallel import freeze_array, run_over_rows
     from leaven.arrays.ragged import shift_offsets
     from leaven.kernels.batch import allocate_source, make_batch
