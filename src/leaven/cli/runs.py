@@ -158,16 +158,16 @@ def expand_data(
     from leaven.cli.row_tables import format_reuse, format_row_counts, format_tables
     from leaven.progress import show_progress
 
-    check_spec_files(spec, changes or [])
+    spec_file = spec / "spec.toml" if (spec / "spec.toml").exists() else spec  # the folder of a run, or a spec
+    check_spec_files(spec_file, changes or [])
     with show_progress() as on_progress:
         from leaven.config import load_spec
         from leaven.datasets.frames import check_id_form
         from leaven.experiment import expand_variant
         from leaven.experiment.expanded_tables import EVENTS_FOLDER, list_notes, write_event_tables
-        from leaven.run_folder import SPEC_FILE
 
         check_id_form(ids)
-        config = load_spec(spec / SPEC_FILE if spec.is_dir() else spec, changes or [])
+        config = load_spec(spec_file, changes or [])
         chosen = config.variant(variant)
         done = expand_variant(
             config, chosen.name, out, resume, build_engine(engine, workers), on_progress, without or ()
