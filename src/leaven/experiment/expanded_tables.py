@@ -46,7 +46,7 @@ def write_event_tables(run: RunFolder, variant: str, epochs: int = 0) -> dict[st
     Raises DataError where the rows of the variant are not in the folder.
     """
     spec = load_spec(run.path / SPEC_FILE)
-    plan, train = spec.variant(variant).plan, tasks.of(spec).load_parts(run.data_folder).train
+    plan, train = spec.variant(variant).plan, tasks.of(spec.task).load_parts(run.data_folder).train
     folder, target = run.variant_folder(variant) / "expanded", run.path / EVENTS_FOLDER
     shutil.rmtree(target, ignore_errors=True)
     if epochs:
