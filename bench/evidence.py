@@ -1,8 +1,10 @@
 """Measures the lift of single operators on Beauty, with a strong loss and with the weak one of most papers.
 
+    python -m bench.evidence behaviours
     python -m bench.evidence [--seeds 3] [--steps 2000] [--loss strong|weak]
 
-Runs examples/beauty-operators.toml once per loss and resumes an interrupted run. Without `--steps` all variants take
+A name writes the page of that regime, docs/evidence/<name>.md. Without one, the command
+runs examples/beauty-operators.toml once per loss and resumes an interrupted run. Without `--steps` all variants take
 the default number of steps of the recommender for the real rows.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from bench import behaviours, cold_items, drift
 from bench.examples import ROOT, format_costs, format_segments, format_variants, run_example
 from bench.quality import BINARY
 
@@ -21,6 +24,8 @@ WEAK = (
     "layers",
     "batch_events",
 )  # fields in which the weak setting, the baseline of the papers, differs
+REGIMES = {"behaviours": behaviours.main, "cold_items": cold_items.main, "drift": drift.main}
+"""Regimes with a page in docs/evidence."""
 LOSSES = {
     "strong": ("Strong loss: softmax over shared negatives", []),
     "weak": (
@@ -36,12 +41,16 @@ a history that is padded by repetition has six times the events, so its variant 
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print both tables, with intervals and groups of users."""
+    """Print both tables, with intervals and groups of users; with the name of a regime, write its page."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("regime", nargs="?", choices=list(REGIMES))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--loss", choices=list(LOSSES), action="append")
     options = parser.parse_args(arguments)
+    if options.regime:
+        REGIMES[options.regime]()
+        return
     steps = [f"evaluate.steps={options.steps}"] if options.steps else []
     for loss in options.loss or LOSSES:
         title, changes = LOSSES[loss]

@@ -20,6 +20,7 @@ _PACKAGE = "leaven"
 _HIDDEN_EXTRAS = ("all", "dev")  # a collection of other extras, and development tools
 _PURPOSES: dict[str, str] = {
     "torch": "neural recommenders and generators",
+    "als": "matrix factorization by alternating least squares",
     "frames": "pandas and Polars tables in Python",
     "databases": "logs in SQLite and PostgreSQL",
     "text": "Chinese item texts",

@@ -120,7 +120,13 @@ FAMILIES: dict[str, dict[str, str]] = {
         "multimodal": "leaven.recommenders.multimodal:Multimodal",
         "rank_fusion": "leaven.recommenders.rank_fusion:RankFusion",
         "popularity": "leaven.recommenders.popularity:Popularity",
+        "recent_popularity": "leaven.recommenders.recent_popularity:RecentPopularity",
         "item_knn": "leaven.recommenders.item_knn:ItemKnn",
+        "ease": "leaven.recommenders.ease:Ease",
+        "sparse_linear": "leaven.recommenders.sparse_linear:SparseLinear",
+        "time_linear": "leaven.recommenders.time_linear:TimeLinear",
+        "content_fusion": "leaven.recommenders.content_fusion:ContentFusion",
+        "ials": "leaven.recommenders.ials:Ials",
     },
     "metrics": {
         "ndcg": "leaven.metrics.ranking.list_metrics:Ndcg",
