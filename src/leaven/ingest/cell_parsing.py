@@ -45,7 +45,8 @@ def find_odd_ids(cell: str, words: Sequence[str] | None = None) -> tuple[str, st
     forms = {form for word in known for form in (word, word.lower(), word.upper(), word.capitalize(), word.title())}
     forms |= {"", "NaN", "NaT"} if words is None else {""}
     listed = ", ".join(map(quote_literal, sorted(forms)))
-    return f"{cell} IN ({listed})", f"strlen({cell}) <> length({cell}) OR trim({cell}, ' \t\n\r') <> {cell}"
+    blanks = " OR ".join(f"contains({cell}, {blank})" for blank in ("' '", "chr(9)", "chr(10)", "chr(13)"))
+    return f"{cell} IN ({listed})", f"strlen({cell}) <> length({cell}) OR {blanks}"  # trimming takes five times as long
 
 
 def parse_text(cell: str, words: Sequence[str] | None = None) -> str:
