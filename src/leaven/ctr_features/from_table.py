@@ -141,7 +141,11 @@ class _TableReader:
         if is_category:
             return self.read_texts(name)
         if not self._is_text(name):
-            return self._fetch_cells(f"CAST({quote_identifier(name)} AS DOUBLE)", np.float64)
+            found = self._fetch_cells(f"CAST({quote_identifier(name)} AS DOUBLE)", np.float64)
+            if np.isinf(found).any():
+                where = f"{self.name}, column {name!r}, {self.raw.describe_line(int(np.isinf(found).argmax()) + 1)}"
+                raise DataError(where, "a finite number", "infinity", "correct it, or leave it empty")
+            return found
         text, number = _text_sql(name), _number_sql(name)
         sql = f"SELECT count({text}), count({number}) FROM {self.raw.table}"
         filled, numbers = self.database.execute(sql).fetchall()[0]

@@ -355,12 +355,10 @@ class TimestampParser:
             seconds, rest = f"CAST(floor({number}) AS BIGINT)", f"({number} - floor({number}))"
             seconds, rest = (f"CAST({number} AS BIGINT)", "0") if is_whole else (seconds, rest)
         else:
-            seconds = f"CAST(floor({number} / {per_second}.0) AS BIGINT)"
-            if is_whole:  # whole numbers, exactly: // rounds towards 0
-                rest = f"((({number}) % {per_second} + {per_second}) % {per_second})"
-                seconds = f"CAST((({number}) - {rest}) // {per_second} AS BIGINT)"
-            else:
-                rest = f"({number} - floor({number} / {per_second}) * {per_second})"
+            rest = f"((({number}) % {per_second} + {per_second}) % {per_second})"  # % has the sign of its left side
+            seconds = f"CAST((({number}) - {rest}) // {per_second} AS BIGINT)"
+            if not is_whole:
+                seconds = f"CAST(round((({number}) - {rest}) / {per_second}) AS BIGINT)"
         far = self._find_far(number, per_second, bounds)
         if far:
             unread = " OR ".join(filter(None, (unread, self._refuse(far, "a time in the years 1 to 9999", shown))))
