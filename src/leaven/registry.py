@@ -272,6 +272,25 @@ FAMILIES: dict[str, dict[str, str]] = {
         "light_crop": "leaven.plan_search.recipes.history_noise:LightCropRecipe",
         "filtered_generator": "leaven.plan_search.recipes.history_noise:FilteredGeneratorRecipe",
     },
+    "exports": {
+        "recbole": "leaven.exports.recbole:RecBoleExport",
+        "recbole_sequential": "leaven.exports.recbole:RecBoleSequentialExport",
+        "rectools": "leaven.exports.event_tables:RecToolsExport",
+        "recommenders": "leaven.exports.event_tables:RecommendersExport",
+        "spark_als": "leaven.exports.event_tables:SparkAlsExport",
+        "implicit": "leaven.exports.sparse_matrices:ImplicitExport",
+        "lightfm": "leaven.exports.sparse_matrices:LightFmExport",
+        "tfrecord": "leaven.exports.tfrecord:TfRecordExport",
+        "personalize": "leaven.exports.personalize:PersonalizeExport",
+        "gorse": "leaven.exports.gorse:GorseExport",
+        "merlin": "leaven.exports.sequence_tables:MerlinExport",
+        "huggingface": "leaven.exports.sequence_tables:HuggingFaceExport",
+        "torch_rechub": "leaven.exports.sequence_tables:TorchRechubExport",
+        "fuxictr": "leaven.exports.fuxictr:FuxiCtrExport",
+        "libsvm": "leaven.exports.feature_lines:LibSvmExport",
+        "libffm": "leaven.exports.feature_lines:LibFfmExport",
+        "vw": "leaven.exports.feature_lines:VowpalWabbitExport",
+    },
 }
 
 

@@ -1,0 +1,22 @@
+"""Exports of data and runs to other libraries, such as RecBole, Spark's ALS and Hugging Face datasets.
+
+export       writes a folder in the form of a target, with a manifest of what it holds and what is lost
+load_export  reads such a folder again
+"""
+
+from leaven.exports.export import export_source, load_export
+from leaven.exports.manifest import ExportFile, Loss, Manifest
+from leaven.exports.preflight import ExportError, Violation
+from leaven.exports.source import ExportSource, build_source
+
+__all__ = [
+    "ExportError",
+    "ExportFile",
+    "ExportSource",
+    "Loss",
+    "Manifest",
+    "Violation",
+    "build_source",
+    "export_source",
+    "load_export",
+]
