@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from leaven.datasets.events import Events
     from leaven.datasets.histories import HeldOut, Histories
     from leaven.errors import DataError, FitError, GateError, LeavenError, MissingExtra, SpecError
+    from leaven.exports import ExportError, export, load_export
     from leaven.generators.sequence.markov import Markov
     from leaven.ingest import CatalogSource, LogSource
     from leaven.plan_search.run_search import search_files as auto
@@ -44,6 +45,7 @@ _PUBLIC = {
     "DataError": "leaven.errors:DataError",
     "ErasureResult": "leaven.provenance:ErasureResult",
     "Events": "leaven.datasets.events:Events",
+    "ExportError": "leaven.exports:ExportError",
     "FitError": "leaven.errors:FitError",
     "GateError": "leaven.errors:GateError",
     "HeldOut": "leaven.datasets.histories:HeldOut",
@@ -66,7 +68,9 @@ _PUBLIC = {
     "erase_users": "leaven.provenance:erase_users",
     "evaluate_quality": "leaven.quality:evaluate_quality",
     "expand": "leaven.augmentation:expand",
+    "export": "leaven.exports:export",
     "list_kinds": "leaven.api:list_kinds",
+    "load_export": "leaven.exports:load_export",
     "make_row_transform": "leaven.transforms.sequence.custom:make_row_transform",
     "preview": "leaven.api:preview",
     "preview_images": "leaven.api:preview_images",
@@ -85,6 +89,7 @@ _NAMESPACES = (
     "ctr_models",
     "encoders",
     "engines",
+    "exports",
     "filters",
     "generators",
     "metrics",
@@ -105,6 +110,7 @@ __all__ = [
     "DataError",
     "ErasureResult",
     "Events",
+    "ExportError",
     "FitError",
     "GateError",
     "HeldOut",
@@ -127,7 +133,9 @@ __all__ = [
     "erase_users",
     "evaluate_quality",
     "expand",
+    "export",
     "list_kinds",
+    "load_export",
     "make_row_transform",
     "preview",
     "preview_images",

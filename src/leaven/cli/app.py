@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from leaven.cli import auto, data_commands, images, info, provenance, quality, runs, sweeps, text
+from leaven.cli import auto, data_commands, exports, images, info, provenance, quality, runs, sweeps, text
 
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "Start here": {
@@ -29,6 +29,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "compare": runs.compare_two_runs,
         "sweep": sweeps.sweep_field,
         "quality": quality.evaluate_rows,
+        "export": exports.export_run,
         "lineage": provenance.show_lineage,
         "erase": provenance.erase_from_run,
     },

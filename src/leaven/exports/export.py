@@ -15,6 +15,7 @@ from leaven.exports.lineage_file import read_lineage, write_lineage
 from leaven.exports.manifest import MANIFEST_FILE, Loss, Manifest, read_manifest
 from leaven.exports.numbered_ids import number_ids, restore_ids, write_id_maps
 from leaven.exports.preflight import ExportError, Violation
+from leaven.exports.read_data import read_source
 from leaven.exports.source import LINEAGE_COLUMNS, ExportSource, build_source
 from leaven.exports.windows import find_targets
 from leaven.registry import create_config, find_kind, list_kinds
@@ -27,8 +28,37 @@ VIEWS_FILE = "item_views.parquet"
 IDS = ("own", "numbers")
 
 
+def export(
+    data: Any,
+    to: str | Exporter,
+    out: str | Path,
+    options: Mapping[str, Any] | None = None,
+    ids: str = "own",
+    variant: str = "",
+) -> Manifest:
+    """Write data in the form of another library, with a manifest of what it holds and what is lost.
+
+    data: a run folder or its path, histories, samples, a split, or a table with the columns of `Histories.to_events`.
+    to: a kind of `leaven.list_kinds("exports")`, with its fields in `options`, or a config. out: a new folder. ids:
+    "own" or "numbers", with tables that map them back. variant: of a run folder with several.
+
+    >>> import pyarrow as pa, tempfile
+    >>> events = pa.table({"user": ["ann", "ann"], "item": ["tea", "mug"], "time": [1318896000, 1318896060]})
+    >>> folder = Path(tempfile.mkdtemp()) / "out"
+    >>> export(events, to="implicit", out=folder).files[0]
+    ExportFile(path='train.npz', rows=2, columns=('user', 'item', 'weight'))
+    >>> load_export(folder).train.column("item").to_pylist()
+    ['tea', 'mug']
+
+    Raises ExportError with every violation of the target's rules; then nothing is written. Raises SpecError for an
+    unknown target, DataError for a folder that is not empty or a full disk.
+    """
+    exporter: Exporter = create_config("exports", to, options) if isinstance(to, str) else to
+    return export_source(read_source(data, variant), exporter, Path(out), ids)
+
+
 def export_source(source: ExportSource, target: str | Exporter, folder: Path, ids: str = "own") -> Manifest:
-    """Write a source in the form of a target; see `leaven.export`."""
+    """Write a source in the form of a target: see `export`."""
     exporter: Exporter = create_config("exports", target) if isinstance(target, str) else target
     if ids not in IDS:
         raise SpecError("ids", "'own' or 'numbers'", repr(ids), suggest_name(ids, IDS))

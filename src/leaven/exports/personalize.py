@@ -136,7 +136,7 @@ aws personalize create-schema --name leaven-interactions --schema file://interac
                 wanted = {name: types.get(name, pa.string()) for name in manifest.facts["columns"]}
                 table = rename_columns(read_csv(path, wanted, quotes=False), names)
                 parts[part] = table if manifest.facts["has_kinds"] else table.drop_columns("kind")
-        for kind, key in (("items", ITEM), ("users", USER)):
+        for kind in ("items", "users"):
             if (folder / f"{kind}.csv").exists():
                 fields = manifest.facts[kind]
                 wanted = {name: pa.float64() if is_number else pa.string() for name, is_number in fields.items()}

@@ -92,9 +92,8 @@ run_recbole(model="BPR", dataset="leaven", config_file_list=["config.yaml"], con
             path = folder / self.name / f"{self.name}.{part}.inter"
             if path.exists():
                 parts[part] = _restore_times(read_csv(path, types, "\t", quotes=False), manifest)
-        return LoadedExport(
-            parts, *(read_attributes(folder / self.name, self.name, manifest, key) for key in (ITEM, USER))
-        )
+        items, users = (read_attributes(folder / self.name, manifest, key) for key in (ITEM, USER))
+        return LoadedExport(parts, items, users)
 
 
 @dataclass(frozen=True)
@@ -167,9 +166,8 @@ run_recbole(model="SASRec", dataset="leaven", config_file_list=["config.yaml"], 
                 table = _restore_times(read_csv(path, types, "\t", quotes=False), manifest)
                 known = pc.split_pattern(table.column("known"), " ")
                 parts[part] = table.set_column(1, "known", known)
-        return LoadedExport(
-            parts, *(read_attributes(folder / self.name, self.name, manifest, key) for key in (ITEM, USER))
-        )
+        items, users = (read_attributes(folder / self.name, manifest, key) for key in (ITEM, USER))
+        return LoadedExport(parts, items, users)
 
 
 def find_invalid_tokens(source: ExportSource) -> Iterator[Violation]:
@@ -208,9 +206,9 @@ def write_attributes(source: ExportSource, name: str, out: FolderWriter) -> Iter
         out.write_csv(f"{name}/{name}.{suffix}", [pa.table(columns)], "\t".join(header), "\t", "none")
 
 
-def read_attributes(folder: Path, name: str, manifest: Manifest, key: str) -> pa.Table | None:
+def read_attributes(folder: Path, manifest: Manifest, key: str) -> pa.Table | None:
     """The table of items or of users, None where there is none."""
-    if not (path := folder / f"{name}.{key}").exists():
+    if not (path := folder / f"{folder.name}.{key}").exists():
         return None
     types = {one.partition(":")[0]: _arrow_type(one) for one in manifest.facts[f"{key}_fields"]}
     return rename_columns(read_csv(path, types, "\t", quotes=False), {f"{key}_id": key})

@@ -83,7 +83,9 @@ class ExportSource:
         """Whether events have times, and not places in a line."""
         import pyarrow as pa
 
-        return "time" in self.columns and pa.types.is_timestamp(self.train.schema.field("time").type)
+        if "time" not in self.columns or not pa.types.is_timestamp(self.train.schema.field("time").type):
+            return False
+        return self.train.column("time").null_count < len(self.train)
 
     @property
     def has_events(self) -> bool:

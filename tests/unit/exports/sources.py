@@ -52,7 +52,7 @@ def build_items() -> pa.Table:
 
 
 def build_users(n_users: int) -> pa.Table:
-    return pa.table({"user": [f"u{user}" for user in range(n_users)], "country": ["NL", "BE"] * (n_users // 2)})
+    return pa.table({"user": [f"u{user}" for user in range(n_users)], "country": (["NL", "BE"] * n_users)[:n_users]})
 
 
 def build_example(n_users: int = 60, seed: int = 1) -> ExportSource:
