@@ -103,7 +103,7 @@ def test_recbole_times_begin_with_the_first_event(tmp_path) -> None:
     text = (tmp_path / "out/leaven/leaven.train.inter").read_text().splitlines()
     place = text[0].split("\t").index("timestamp:float")
     times = [float(line.split("\t")[place]) for line in text[1:]]
-    assert 0 <= min(times)
+    assert min(times) >= 0
     assert max(times) < 1e8
 
 
