@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 QUICK := tests/test_layers.py tests/golden tests/unit/kernels tests/unit/config tests/unit/stats tests/unit/test_rng_names.py
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: install demo quick test test-data test-spark check bench results docs clean
+.PHONY: install demo quick test test-data test-spark test-exports check bench results docs clean
 
 install: $(VENV)/.installed
 
@@ -18,10 +18,10 @@ demo: install
 	$(BIN)/leaven demo --out runs/demo
 
 quick: install
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not data and not spark and not slow' $(QUICK)
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not data and not spark and not slow and not exports' $(QUICK)
 
 test: install
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not data and not spark'
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not data and not spark and not exports'
 
 test-data: install
 	$(BIN)/pytest -m 'data'
@@ -29,6 +29,10 @@ test-data: install
 test-spark: install
 	$(BIN)/pip install -q -c constraints.txt -e '.[spark]'
 	$(BIN)/pytest -m 'spark'
+
+test-exports: install
+	$(BIN)/python -m tests.exports_real.environments
+	$(BIN)/pytest -m 'exports'
 
 check: install
 	$(BIN)/ruff format --check src tests bench

@@ -37,7 +37,7 @@ class FolderWriter:
         self.files.append(ExportFile(name, rows, tuple(columns)))
         return path
 
-    def write_parquet(self, name: str, tables: Iterable[pa.Table]) -> None:
+    def write_parquet(self, name: str, tables: Iterable[pa.Table], row_group_size: int = ROW_GROUP_SIZE) -> None:
         """Write tables of one schema as one file, zstd-compressed; one table is in memory at a time."""
         import pyarrow.parquet as pq
 
@@ -50,7 +50,7 @@ class FolderWriter:
                     writer = pq.ParquetWriter(
                         path, table.schema, compression="zstd", compression_level=1, store_schema=False
                     )
-                writer.write_table(table, row_group_size=ROW_GROUP_SIZE)
+                writer.write_table(table, row_group_size=row_group_size)
                 rows += len(table)
         finally:
             if writer is not None:

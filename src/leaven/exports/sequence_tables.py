@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,13 +17,15 @@ from leaven.exports.manifest import Loss, Manifest
 from leaven.exports.numbered_ids import look_up_ids, read_ids, write_id_maps
 from leaven.exports.preflight import Violation, find_shortage
 from leaven.exports.sequences import LIST_COLUMNS, flatten_histories, iterate_histories
-from leaven.exports.source import ITEM, USER, ExportSource, compute_seconds, encode_column, find_history_starts
-from leaven.exports.windows import find_targets, iterate_windows
+from leaven.exports.source import ITEM, USER, ExportSource, compute_seconds, encode_column
+from leaven.exports.windows import find_last_targets, iterate_windows
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_EXACT_FLOAT32 = 2**24
+RECHUB_BATCH = 1024
+"""Rows per row group: the default batch of torch-rechub 0.9, which misreads lists of parts of a group."""
 _SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 _CARD = """---
 pretty_name: {name}
@@ -127,21 +128,20 @@ histories = load_dataset("FOLDER", "histories")  # or "items", "users", "item_vi
         yield from ()
 
     def write(self, source: ExportSource, out: FolderWriter) -> Sequence[Loss]:
-        """`data/PART.parquet`, `items.parquet`, `users.parquet`, `prompts/PART.jsonl`, `README.md`."""
+        """`data/PART.parquet`, `items.parquet`, `users.parquet`, `prompts/PART.parquet`, `README.md`."""
         for part, table in source.parts.items():
             out.write_parquet(f"data/{part}.parquet", map(decode_dictionaries, iterate_histories(table)))
         write_attribute_tables(source, out)
         if self.prompts:
             for part, table in source.parts.items():
-                lines = build_prompts(source, table, self.max_items)
-                out.write_lines(f"prompts/{part}.jsonl", lines, ("prompt", "completion", "weight"))
+                out.write_parquet(f"prompts/{part}.parquet", build_prompts(source, table, self.max_items))
         out.write_document("README.md", self._build_card(source))
         return []
 
     def _build_card(self, source: ExportSource) -> str:
         files = {"histories": {_SPLITS[part]: f"data/{part}.parquet" for part in source.parts}}
         if self.prompts:
-            files["prompts"] = {_SPLITS[part]: f"prompts/{part}.jsonl" for part in source.parts}
+            files["prompts"] = {_SPLITS[part]: f"prompts/{part}.parquet" for part in source.parts}
         tables = {"items": source.items, "users": source.users, "item_views": source.item_views}
         files |= {name: {"train": f"{name}.parquet"} for name, table in tables.items() if table is not None}
         lines = []
@@ -160,8 +160,8 @@ histories = load_dataset("FOLDER", "histories")  # or "items", "users", "item_vi
 class TorchRechubExport:
     """torch-rechub: one row per target, with the numbers of the items before it, padded with 0 on the left.
 
-    Its loader makes float32 of every column, in which numbers up to 16,777,216 are exact, and refuses lists of
-    different lengths.
+    Its loader makes float32 of every column, in which numbers up to 16,777,216 are exact, refuses lists of different
+    lengths, and needs its default batch size of 1,024.
 
     max_length  items before a target; older ones are left out
     """
@@ -188,7 +188,7 @@ dataset = ParquetIterableDataset(["train.parquet"])  # vocab_size of an id featu
     def write(self, source: ExportSource, out: FolderWriter) -> Sequence[Loss]:
         """`train.parquet` …, `user_ids.parquet`, `item_ids.parquet`."""
         for part, table in source.parts.items():
-            out.write_parquet(f"{part}.parquet", self._build_rows(table))
+            out.write_parquet(f"{part}.parquet", self._build_rows(table), RECHUB_BATCH)
         write_id_maps(source, out, first=1)
         return []
 
@@ -235,20 +235,19 @@ def write_attribute_tables(source: ExportSource, out: FolderWriter) -> None:
             out.write_parquet(f"{name}.parquet", [decode_dictionaries(table)])
 
 
-def build_prompts(source: ExportSource, table: pa.Table, max_items: int) -> Iterator[str]:
-    """JSON lines: the names of the events before the last target of each history, its name, and its weight."""
-    names = list_item_names(source)
-    items, starts = encode_column(table, ITEM), find_history_starts(table)
-    weights = table.column("weight").to_numpy() if "weight" in table.column_names else np.ones(len(table))
-    targets = find_targets(table)
-    last = np.searchsorted(targets, starts[1:]) - 1
-    for start, end, place in zip(starts[:-1].tolist(), starts[1:].tolist(), last.tolist(), strict=True):
-        if place < 0 or not start < targets[place] < end:
-            continue
-        target = int(targets[place])
-        known = "; ".join(names[item] for item in items[max(start, target - max_items) : target].tolist())
-        record = {"prompt": f"A user chose, in this order: {known}. Next: ", "completion": names[items[target]]}
-        yield json.dumps({**record, "weight": round(float(weights[target]), 6)}, ensure_ascii=False)
+def build_prompts(source: ExportSource, table: pa.Table, max_items: int) -> Iterator[pa.Table]:
+    """Tables of `prompt`, the names of the events before the last target of each history, `completion`, its name, and
+    `weight`.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    names = pa.array(list_item_names(source), pa.string()).take(pa.array(encode_column(table, ITEM)))
+    weights = table.column("weight") if "weight" in table.column_names else pa.chunked_array([np.ones(len(table))])
+    for windows in iterate_windows(table, max_items, find_last_targets(table)):
+        targets, known = pa.array(windows.targets), pc.binary_join(windows.build_lists(names), "; ")
+        prompts = pc.binary_join_element_wise("A user chose, in this order: ", known, ". Next: ", "")
+        yield pa.table({"prompt": prompts, "completion": names.take(targets), "weight": weights.take(targets)})
 
 
 def list_item_names(source: ExportSource) -> list[str]:

@@ -56,9 +56,16 @@ def find_targets(table: pa.Table) -> Ints:
     return np.flatnonzero(is_target)
 
 
-def iterate_windows(table: pa.Table, max_length: int) -> Iterator[Windows]:
-    """The last `max_length` events before each target, in the order of the targets."""
+def find_last_targets(table: pa.Table) -> Ints:
+    """int64 (histories with a target,): the row of the last target of each history."""
     targets, starts = find_targets(table), find_history_starts(table)
+    places = np.searchsorted(starts, targets, "right")
+    return targets[np.append(places[1:] != places[:-1], True)[: len(targets)]]
+
+
+def iterate_windows(table: pa.Table, max_length: int, targets: Ints | None = None) -> Iterator[Windows]:
+    """The last `max_length` events before each target, in the order of the targets; by default of `find_targets`."""
+    targets, starts = find_targets(table) if targets is None else targets, find_history_starts(table)
     first = starts[np.searchsorted(starts, targets, "right") - 1]
     lows = np.maximum(first, targets - max_length)
     for begin in range(0, len(targets), CHUNK_WINDOWS):

@@ -125,9 +125,10 @@ def test_prompts_name_items_by_their_titles(tmp_path) -> None:
         build_events(3, 1, "train"), items=pa.table({"item": build_items()["item"], "title": build_items()["title"]})
     )
     export_source(source, "huggingface", tmp_path / "out")
-    lines = [json.loads(line) for line in (tmp_path / "out/prompts/train.jsonl").read_text().splitlines()]
+    lines = pq.read_table(tmp_path / "out/prompts/train.parquet").to_pylist()
     last = source.train.to_pylist()[-1]
     assert lines[-1]["completion"] == f"A {last['item']}, fine: «{last['item']}» | x=1"
+    assert len(lines) == 4  # three users, one synthetic history
     assert lines[-1]["prompt"].startswith("A user chose, in this order: A ")
     assert {line["weight"] for line in lines} == {0.5, 1.0}
 
