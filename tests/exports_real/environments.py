@@ -26,7 +26,7 @@ ENVIRONMENTS = {
         "pandas",
     ],
     "rectools": ["rectools==0.19.0", "pyarrow"],
-    "recbole": ["recbole==1.2.1", "numpy<2", "scipy<1.15", "pandas<3", "torch<2.6", "setuptools<80"],
+    "recbole": ["recbole==1.2.1", "numpy<2", "scipy<1.15", "pandas<2.2", "torch<2.6", "setuptools<80"],
     "recommenders": ["recommenders==1.2.1", "pyarrow", "setuptools<80"],
     "fuxictr": ["fuxictr==2.3.7", "torch"],
     "tensorflow": ["tensorflow"],

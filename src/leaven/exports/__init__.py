@@ -9,7 +9,7 @@ Targets, such as `leaven.exports.RecBoleExport`, load on first use.
 from typing import Any
 
 from leaven import registry
-from leaven.exports.export import export, export_source, load_export
+from leaven.exports.export_folder import export, export_source, load_export
 from leaven.exports.manifest import ExportFile, Loss, Manifest
 from leaven.exports.preflight import ExportError, Violation
 from leaven.exports.source import ExportSource, build_source

@@ -207,7 +207,9 @@ def list_feature_losses(rows: FeatureRows) -> list[Loss]:
     if "time" in source.columns:
         losses.append(Loss("time", len(source.train), "time is no feature"))
     for key, table in (("item", source.items), ("user", source.users)):
-        for name in [] if table is None else table.column_names:
+        if table is None:
+            continue
+        for name in table.column_names:
             if name != key and f"{key}_{name}" not in (*rows.numeric, *rows.categorical):
                 losses.append(Loss(f"{key}s.{name}", len(table), "a text that hardly repeats is no feature"))
     return losses

@@ -85,7 +85,7 @@ class ExportSource:
 
         if "time" not in self.columns or not pa.types.is_timestamp(self.train.schema.field("time").type):
             return False
-        return self.train.column("time").null_count < len(self.train)
+        return bool(self.train.column("time").null_count < len(self.train))
 
     @property
     def has_events(self) -> bool:

@@ -60,7 +60,7 @@ def find_last_targets(table: pa.Table) -> Ints:
     """int64 (histories with a target,): the row of the last target of each history."""
     targets, starts = find_targets(table), find_history_starts(table)
     places = np.searchsorted(starts, targets, "right")
-    return targets[np.append(places[1:] != places[:-1], True)[: len(targets)]]
+    return np.asarray(targets[np.append(places[1:] != places[:-1], True)[: len(targets)]], np.int64)
 
 
 def iterate_windows(table: pa.Table, max_length: int, targets: Ints | None = None) -> Iterator[Windows]:

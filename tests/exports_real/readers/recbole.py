@@ -16,6 +16,12 @@ for name in ("float", "int", "bool", "object", "str"):  # aliases that RecBole s
     if name not in np.__dict__:
         setattr(np, name, getattr(__import__("builtins"), name))
 
+import functools  # noqa: E402
+
+import torch  # noqa: E402
+
+torch.load = functools.partial(torch.load, weights_only=False)  # RecBole loads its own checkpoint as torch < 2.6 did
+
 from recbole.config import Config  # noqa: E402
 from recbole.data import create_dataset, data_preparation  # noqa: E402
 from recbole.utils import get_model, get_trainer, init_seed  # noqa: E402

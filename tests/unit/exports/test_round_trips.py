@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pytest
 
 from leaven.exports import export_source, load_export
-from leaven.exports.export import select_rows
+from leaven.exports.export_folder import select_rows
 from leaven.exports.source import ExportSource
 from leaven.registry import create_config, list_kinds, load_kind
 

@@ -25,7 +25,7 @@ def build_named(users: list[str], items: list[str], **columns):
 
 
 def find_rules(source, kind, **fields) -> dict[str, int]:
-    from leaven.exports.export import select_rows
+    from leaven.exports.export_folder import select_rows
 
     exporter = create_config("exports", kind, fields)
     return {one.rule: one.count for one in exporter.find_violations(select_rows(source, exporter.traits))}
