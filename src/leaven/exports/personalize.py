@@ -43,7 +43,7 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
 class PersonalizeExport:
     """Amazon Personalize: `interactions.csv`, `items.csv`, `users.csv`, each with an Avro schema.
 
-    Held-out parts are files next to them; Personalize makes a test set of its own.
+    Held-out parts are files next to them; Personalize splits interactions itself.
 
     event_type  of events without a kind
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NO_INTEGER = np.iinfo(np.int64).min
-"""Stands for a null among int64 values."""
+"""Represents a null among int64 values."""
 
 
 def encode_examples(histories: pa.Table) -> list[bytes]:

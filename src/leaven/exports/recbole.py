@@ -33,6 +33,7 @@ load_col: {{inter: [{fields}]}}
 """
 _SEQUENTIAL = """alias_of_item_id: [item_id_list]
 train_neg_sample_args: ~
+eval_args: {{group_by: user, order: TO, mode: full}}
 MAX_ITEM_LIST_LENGTH: {max_length}
 """
 

@@ -182,7 +182,7 @@ dataset = ParquetIterableDataset(["train.parquet"])  # vocab_size of an id featu
     def find_violations(self, source: ExportSource) -> Iterator[Violation]:
         """Numbers of users and items have to be exact in float32."""
         for name, ids in (("users", source.user_ids), ("items", source.item_ids)):
-            rule = f"at most {MAX_EXACT_FLOAT32 - 1:,} {name}, which float32 tells apart"
+            rule = f"at most {MAX_EXACT_FLOAT32 - 1:,} {name}, exact in float32"
             yield from find_shortage(-len(ids), 1 - MAX_EXACT_FLOAT32, rule)
 
     def write(self, source: ExportSource, out: FolderWriter) -> Sequence[Loss]:

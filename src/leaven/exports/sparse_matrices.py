@@ -65,7 +65,7 @@ model.fit(scipy.sparse.load_npz("train.npz"))  # row and column numbers: user_id
 class LightFmExport:
     """LightFM: a COO matrix of ones per part, weights in the same order, and features of items and users.
 
-    Feature matrices begin with an identity block, so that every item and user has a feature of its own.
+    Feature matrices begin with an identity block, one feature per item and user.
     """
 
     traits: ClassVar[TargetTraits] = TargetTraits(

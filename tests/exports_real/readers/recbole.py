@@ -39,7 +39,6 @@ settings = {
     "metrics": ["Hit", "NDCG"],
     "topk": [5],
     "valid_metric": "NDCG@5",
-    "eval_args": {"split": {"RS": [8, 1, 1]}, "order": "RO", "group_by": "user", "mode": "full"},
 }
 config = Config(
     model=model_name, dataset="leaven", config_file_list=[str(folder / "config.yaml")], config_dict=settings
