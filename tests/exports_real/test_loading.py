@@ -17,12 +17,12 @@ pytestmark = pytest.mark.exports
 READERS = Path(__file__).parent / "readers"
 
 
-def run_reader(environment: str, *arguments: str | Path) -> dict:
+def run_reader(environment: str, *arguments: str | Path, script: str = "") -> dict:
     """The last line that a reader prints, as JSON."""
     python = find_python(environment)
     if python is None:
         pytest.skip(read_reason(environment))
-    command = [str(python), "-W", "ignore", str(READERS / f"{environment}.py"), *map(str, arguments)]
+    command = [str(python), "-W", "ignore", str(READERS / f"{script or environment}.py"), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.strip().splitlines()[-1])
