@@ -92,7 +92,7 @@ def read_run(run: RunFolder, variant: str = "") -> ExportSource:
     """
     spec = load_spec(run.path / SPEC_FILE)
     name = _find_variant(spec, run, variant)
-    parts, plan = tasks.of(spec).load_parts(run.data_folder), _get_plan(spec, name)
+    parts, plan = tasks.of(spec.task).load_parts(run.data_folder), _get_plan(spec, name)
     folder = run.variant_folder(name)
     train = load_expansion(folder / EXPANDED, plan, parts.train) if (folder / EXPANDED).exists() else parts.train
     if spec.task == "ctr":
