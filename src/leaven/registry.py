@@ -272,6 +272,13 @@ FAMILIES: dict[str, dict[str, str]] = {
         "light_crop": "leaven.plan_search.recipes.history_noise:LightCropRecipe",
         "filtered_generator": "leaven.plan_search.recipes.history_noise:FilteredGeneratorRecipe",
     },
+    "trackers": {
+        "mlflow": "leaven.tracking.trackers:MlflowTracker",
+        "tensorboard": "leaven.tracking.trackers:TensorBoardTracker",
+        "wandb": "leaven.tracking.trackers:WandbTracker",
+        "swanlab": "leaven.tracking.trackers:SwanLabTracker",
+        "function": "leaven.tracking.trackers:FunctionTracker",
+    },
     "exports": {
         "recbole": "leaven.exports.recbole:RecBoleExport",
         "recbole_sequential": "leaven.exports.recbole:RecBoleSequentialExport",

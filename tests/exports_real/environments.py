@@ -30,6 +30,7 @@ ENVIRONMENTS = {
     "recommenders": ["recommenders==1.2.1", "pyarrow", "setuptools<80"],
     "fuxictr": ["fuxictr==2.3.7", "torch"],
     "tensorflow": ["tensorflow"],
+    "trackers": ["mlflow-skinny==3.17.2", "tensorboard==2.21.0", "wandb==0.31.0", "swanlab==0.10.3"],
 }
 FOLDER = Path(os.environ.get("LEAVEN_EXPORT_ENVIRONMENTS", Path(__file__).parents[2] / "build" / "exports"))
 REASON = "unavailable.txt"

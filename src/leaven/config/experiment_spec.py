@@ -16,11 +16,12 @@ from leaven.errors import SpecError, suggest_name
 from leaven.ingest.source_config import CatalogSource
 from leaven.modalities import get_modality
 from leaven.quality import QualityConfig
+from leaven.tracking import Tracker
 
 BASELINE, CONTROL = "baseline", "repeat"
 """Variants that always run: no plan; as many duplicated rows as the largest plan adds."""
-VARIANTS, QUALITY = "variant", "quality"
-"""Keys of the tables of variants and of the evaluation of synthetic rows."""
+VARIANTS, QUALITY, TRACKING = "variant", "quality", "tracking"
+"""Keys of the tables of variants, of the evaluation of synthetic rows, and of trackers."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Spec:
     samples  task "ctr" with a log: how it becomes labelled rows
     rules    task "ctr": rules that every synthetic row must keep, for all steps without filters of their own
     quality  evaluation of synthetic and changed rows; None: off
+    tracking  what observes the run; None: nothing. It does not shape results, and `resolve_spec` leaves it out
     """
 
     name: str
@@ -85,6 +87,7 @@ class Spec:
     samples: SamplingConfig | None = None
     rules: tuple[str, ...] = ()
     quality: QualityConfig | None = field(default_factory=QualityConfig)
+    tracking: Tracker | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         task = TASKS[self.task]

@@ -26,6 +26,7 @@ from leaven.config.experiment_spec import (
     QUALITY,
     RANKING,
     TASKS,
+    TRACKING,
     VARIANTS,
     Spec,
     Task,
@@ -40,7 +41,7 @@ from leaven.protocols import Controller, get_traits
 from leaven.quality import QualityConfig
 from leaven.run_folder import slugify
 
-TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "evaluate", QUALITY, VARIANTS)
+TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "evaluate", QUALITY, TRACKING, VARIANTS)
 _STEP_FIELDS = tuple(one.name for one in fields(Step))
 _FILES = ("vectors", "folder", "weights", "cache")  # keys of operators and encoders with the path of a file or folder
 _READING = tuple(one.name for one in fields(ReadingOptions))
@@ -84,6 +85,7 @@ def _build_spec(text: spec_text.SpecSource, folder: Path) -> Spec:
         samples=_build_samples(table, data, task, text),
         rules=rules,
         quality=_build_quality(table.get(QUALITY, True), text),
+        tracking=_build_kind(table[TRACKING], "trackers", "mlflow", text, TRACKING) if TRACKING in table else None,
     )
 
 

@@ -9,7 +9,7 @@ from leaven import registry
 from leaven.augmentation.plan import COMBINE_MODES, Step
 from leaven.cleaning import CleaningConfig
 from leaven.config.build import list_families, list_operator_families, map_prefixes
-from leaven.config.experiment_spec import QUALITY, TASKS, VARIANTS
+from leaven.config.experiment_spec import QUALITY, TASKS, TRACKING, VARIANTS
 from leaven.ctr_features import LabeledTable, SamplingConfig
 from leaven.ingest.source_config import LogSource, ReadingOptions
 from leaven.quality import QualityConfig
@@ -52,6 +52,7 @@ def build_schema() -> dict[str, Any]:
             },
             "evaluate": {"anyOf": [_describe_class(task.evaluate) for task in TASKS.values()]},
             QUALITY: {"anyOf": [{"type": "boolean", "default": True}, _describe_class(QualityConfig)]},
+            TRACKING: _any_of("trackers", "kind", "mlflow"),
             VARIANTS: {"type": "array", "items": variant},
         },
     }

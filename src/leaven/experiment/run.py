@@ -21,6 +21,7 @@ from leaven.experiment.item_views import build_item_views, check_item_modalities
 from leaven.experiment.preparation import prepare
 from leaven.experiment.prepared_data import PreparationConfig, PreparedData
 from leaven.experiment.synthetic_quality import QualityContext, add_quality, evaluate_variants
+from leaven.experiment.tracked_facts import summarize_run
 from leaven.experiment.trial import (
     ExpandedVariant,
     Trial,
@@ -42,6 +43,8 @@ from leaven.run_folder import (
     create_run,
     write_json,
 )
+from leaven.tracking.background import RunTracking
+from leaven.tracking.contract import RunStart, flatten_settings
 
 PREVIEWS = 10
 """Pairs of rows before and after that the report shows of a variant."""
@@ -65,36 +68,40 @@ def run(
     were read is removed. Raises GateError, once all is written, where the synthetic rows of a variant fail a gate.
     """
     _check_variants(spec)
-    with _start_workers(engine) as workers:
-        with _remove_if_unread(out):
-            folder = create_run(out, resume, resolve_spec(spec))
-            data = prepare(spec, folder, on_progress)
-        _record_spec(spec, folder, data)
-        task, plans = tasks.of(spec.task), [variant.plan for variant in spec.variants]
-        task.check_parts(data.split, spec.recommender, plans, spec.evaluate, spec.rules)
-        expander = _VariantExpander(spec.recommender, spec.seed, data, folder, workers, on_progress)
-        variants = _expand_all(expander, spec.variants, build_repeat(spec))
+    with RunTracking(spec.tracking) as tracking:
+        with _start_workers(engine) as workers:
+            with _remove_if_unread(out):
+                folder = create_run(out, resume, resolve_spec(spec))
+                data = prepare(spec, folder, on_progress)
+            _record_spec(spec, folder, data)
+            tracking.start(RunStart(spec.name, folder.path, flatten_settings(resolve_spec(spec))))
+            folder = replace(folder, log_event=tracking.follow_log(folder.log_event))
+            task, plans = tasks.of(spec.task), [variant.plan for variant in spec.variants]
+            task.check_parts(data.split, spec.recommender, plans, spec.evaluate, spec.rules)
+            expander = _VariantExpander(spec.recommender, spec.seed, data, folder, workers, on_progress)
+            variants = _expand_all(expander, spec.variants, build_repeat(spec))
 
-    bench = TrialContext(
-        folder,
-        data,
-        task,
-        spec.recommender,
-        spec.evaluate,
-        spec.seed,
-        steps=spec.evaluate.steps or spec.recommender.steps(data.train),  # as many for every variant
-        fingerprint=fingerprint_evaluation(data.fingerprint, spec.seed, spec.recommender, spec.evaluate),
-    )
-    parallel_training.train_in_parallel(bench, variants, n_jobs, on_progress)
-    trials = _run_trials(bench, variants, on_progress)
-    context = QualityContext(folder, data, spec.quality, spec.recommender, spec.seed, spec.evaluate.steps)
-    quality = evaluate_variants(context, variants, on_progress)
+        bench = TrialContext(
+            folder,
+            data,
+            task,
+            spec.recommender,
+            spec.evaluate,
+            spec.seed,
+            steps=spec.evaluate.steps or spec.recommender.steps(data.train),  # as many for every variant
+            fingerprint=fingerprint_evaluation(data.fingerprint, spec.seed, spec.recommender, spec.evaluate),
+        )
+        parallel_training.train_in_parallel(bench, variants, n_jobs, on_progress)
+        trials = _run_trials(bench, variants, on_progress)
+        context = QualityContext(folder, data, spec.quality, spec.recommender, spec.seed, spec.evaluate.steps)
+        quality = evaluate_variants(context, variants, on_progress)
 
-    on_progress(0, 0, "comparing")
-    facts = summary.build_run_facts(spec.name, PreparationConfig.from_spec(spec), bench, variants, trials)
-    summary.write_records(trials, task.list_users(data.split), folder.path / RECORDS_FILE)
-    write_facts(folder, add_quality(facts, quality))
-    on_progress(1, 1, "comparing")
+        on_progress(0, 0, "comparing")
+        facts = summary.build_run_facts(spec.name, PreparationConfig.from_spec(spec), bench, variants, trials)
+        summary.write_records(trials, task.list_users(data.split), folder.path / RECORDS_FILE)
+        write_facts(folder, add_quality(facts, quality))
+        on_progress(1, 1, "comparing")
+        tracking.finish(summarize_run(facts, folder))
     if quality is not None:
         quality.raise_for_gates()
     return folder

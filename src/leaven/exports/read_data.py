@@ -81,7 +81,7 @@ def _(data: RunFolder, variant: str = "") -> ExportSource:
 @read_source.register(Path)
 def _(data: str | Path, variant: str = "") -> ExportSource:
     path = Path(data)
-    if path.name == EXPANDED and path.parent.parent.name == "arms":  # RUN/arms/VARIANT/expanded
+    if path.name == EXPANDED:  # RUN/variants/VARIANT/expanded
         return read_run(open_run(path.parents[2]), variant or path.parent.name)
     return read_run(open_run(path), variant)
 

@@ -194,6 +194,7 @@ def test_the_schema_has_every_table_and_kind() -> None:
         "recommender",
         "evaluate",
         "quality",
+        "tracking",
         "variant",
         "task",
         "samples",
