@@ -1,6 +1,6 @@
 """Trackers of runs: MLflow, TensorBoard, Weights & Biases, SwanLab, or any Python function.
 
-A tracker runs in a thread of its own behind a bounded queue: it never blocks or fails a run. Without an address,
+A tracker runs in a separate thread behind a bounded queue: it never blocks or fails a run. Without an address,
 trackers write to local folders.
 """
 

@@ -54,7 +54,7 @@ class RunTracking:
         self.notify("on_run_end", result.end)
 
     def notify(self, method: str, facts: Any) -> None:
-        """Queue a call of one of the methods of `Tracker`; returns at once."""
+        """Queue a call of one of the methods of `Tracker` and return."""
         if self._tracker is None:
             return
         try:

@@ -53,7 +53,7 @@ class RunResult:
 
 
 class Tracker(Protocol):
-    """What observes a run. Methods run in a thread of their own; an error becomes one line of warning."""
+    """What observes a run. Methods run in a separate thread; an error becomes one line of warning."""
 
     def on_run_start(self, facts: RunStart) -> None: ...
     def on_stage(self, facts: StageEnd) -> None: ...
