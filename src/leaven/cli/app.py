@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from leaven.cli import auto, data_commands, exports, images, info, provenance, quality, runs, sweeps, text
+from leaven.cli import auto, data_commands, exports, images, info, provenance, quality, run_list, runs, sweeps, text
 
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "Start here": {
@@ -22,11 +22,13 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "text": text.preview_text,
         "images": images.preview_images,
         "preview": runs.preview_rows,
+        "plan": run_list.show_plan,
         "expand": runs.expand_data,
     },
     "Results": {
         "report": runs.write_report,
         "compare": runs.compare_two_runs,
+        "runs": run_list.list_runs,
         "sweep": sweeps.sweep_field,
         "quality": quality.evaluate_rows,
         "export": exports.export_run,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from leaven.facts.run_facts import RunFacts
+from leaven.facts.run_facts import FACTS_FILE, RunFacts
 from leaven.facts.training_facts import TrainingFacts, ValidationFacts
-from leaven.run_folder import FACTS_FILE, REPORT_FILE, SPEC_FILE, RunFolder
+from leaven.run_folder import REPORT_FILE, SPEC_FILE, RunFolder
 from leaven.tracking.contract import RunEnd, RunResult, ValidationResult
 
 _ARTIFACTS = (SPEC_FILE, FACTS_FILE, REPORT_FILE)
