@@ -264,6 +264,8 @@ FAMILIES: dict[str, dict[str, str]] = {
         "flow": "leaven.generators.image.image_generator:ImageFlow",
     },
     "recipes": {
+        "behaviors": "leaven.plan_search.recipes.added_information:BehaviorsRecipe",
+        "cold_items": "leaven.plan_search.recipes.added_information:ColdItemsRecipe",
         "fusion": "leaven.plan_search.recipes.rank_fusion:FusionRecipe",
         "recent_popularity": "leaven.plan_search.recipes.model_settings:RecentPopularityRecipe",
         "age_weights": "leaven.plan_search.recipes.model_settings:AgeWeightsRecipe",

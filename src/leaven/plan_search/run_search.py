@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import tomli_w
@@ -13,7 +13,6 @@ from leaven.augmentation import Plan, Step, expand
 from leaven.config import Spec, Variant, resolve_spec
 from leaven.errors import DataError, LeavenError, SpecError
 from leaven.experiment.preparation import prepare
-from leaven.facts import DataFacts
 from leaven.plan_search.budget import TimeBudget
 from leaven.plan_search.candidates import Candidate, Rung
 from leaven.plan_search.confirmation import confirm_choice
@@ -41,11 +40,10 @@ def search_split(
     config: SearchConfig,
     seed: int = 0,
     folder: Path | None = None,
-    kinds: Sequence[str] = (),
     budget: TimeBudget | None = None,
     on_progress: ProgressCallback = no_progress,
 ) -> SearchResult:
-    """Search on a split log. folder: where trainings are stored, so that a search resumes; kinds: of its events.
+    """Search on a split log. folder: where trainings are stored, so that a search resumes.
 
     Raises DataError for a log without validation or test users, or where no recommender can be trained in time.
     """
@@ -56,8 +54,8 @@ def search_split(
     scorer = RankingScorer(build_origins(split, config.n_origins), config.metric, seed, folder=folder)
     budget.spent += scorer.spent_seconds
     budget.reserve = TEST_SHARE * budget.total
-    profile = SearchProfile.from_split(split, kinds)
-    rivals, scores = _run_rivals(scorer, config, budget, on_progress)
+    profile = SearchProfile.from_split(split)
+    rivals, scores = _run_rivals(scorer, config, profile, budget, on_progress)
     baseline = rivals[0]
     values = scorer.score(baseline, 0, 1.0).values
     smallest = compute_smallest_lift(values, len(split.test))
@@ -104,7 +102,11 @@ def _build_race(config: SearchConfig, scorer: RankingScorer, candidates: Sequenc
 
 
 def _run_rivals(
-    scorer: RankingScorer, config: SearchConfig, budget: TimeBudget, on_progress: ProgressCallback
+    scorer: RankingScorer,
+    config: SearchConfig,
+    profile: SearchProfile,
+    budget: TimeBudget,
+    on_progress: ProgressCallback,
 ) -> tuple[list[Candidate], list[RivalScore]]:
     """(rivals that could be trained, the recommender under trial first; scores of all, best first)."""
     named = [config.recommender] if config.recommender is not None else []
@@ -113,7 +115,7 @@ def _run_rivals(
     for kind in RIVALS:
         on_progress(0, 0, f"cheap rivals: {kind}")
         try:
-            candidate = Candidate(kind, create_config("recommenders", kind))
+            candidate = Candidate(kind, build_rival(kind, profile))
             if trained and not budget.allows(max(one.seconds for one in scores)):
                 raise DataError(kind, "time for it", f"{max(budget.left, 0):.0f} seconds", "raise --minutes")
             score = scorer.score(candidate, 0, 1.0)
@@ -135,6 +137,21 @@ def _run_rivals(
     trained.sort(key=lambda pair: -pair[0])
     scores.sort(key=lambda one: (one.note != "", -one.mean))
     return [candidate for _, candidate in trained], scores
+
+
+def build_rival(kind: str, profile: SearchProfile) -> Recommender:
+    """A cheap recommender with its defaults; on a log with a target kind, one that reads the events of that kind alone.
+
+    Raises SpecError for an unknown kind, MissingExtra for one whose library is not installed.
+    """
+    config: Recommender = create_config("recommenders", kind)
+    known = {one.name for one in fields(config)}  # type: ignore[arg-type]
+    if not profile.kinds or not profile.target_kind or "kind_weights" not in known:
+        return config
+    target = profile.kinds.index(profile.target_kind)
+    weights = tuple(float(code == target) for code in range(len(profile.kinds)))
+    alone = {"target_kind": target, "kind_weights": weights, "own_bonus": 0.0}
+    return replace(config, **alone)  # type: ignore[type-var]
 
 
 def build_search_spec(files: Sequence[str], columns: Mapping[str, str] | None = None) -> Spec:
@@ -196,13 +213,8 @@ def run_search(
     split = prepared.split
     assert isinstance(split, Split)  # the task is ranking
     seed = rng.derive_key(spec.seed, "search")
-    result = search_split(split, config, seed, out / "trainings", _list_kinds(prepared.facts), budget, on_progress)
+    result = search_split(split, config, seed, out / "trainings", budget, on_progress)
     return _write_results(replace(result, folder=out), spec, split, seed, folder, on_progress)
-
-
-def _list_kinds(facts: DataFacts) -> tuple[str, ...]:
-    found = facts.reading.get("kinds", {})
-    return tuple(found) if isinstance(found, Mapping) else ()
 
 
 def _write_results(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,7 +27,8 @@ class SearchProfile:
     users, items, events  of the training histories
     validation_users, test_users
     has_clock, has_text, has_images, has_prices
-    kinds                 names of the event kinds; empty where the log has one kind
+    kinds                 names of the event kinds, in the order of their codes; empty where the log has one kind
+    target_kind           kind of the events that are targets; "": all
     median_length         of the training histories
     repeat_share          share of the events whose user had the item before
     new_target_share      share of the validation targets that never occur in training: what only content can rank
@@ -46,6 +46,7 @@ class SearchProfile:
     has_images: bool
     has_prices: bool
     kinds: tuple[str, ...]
+    target_kind: str
     median_length: float
     repeat_share: float
     new_target_share: float
@@ -53,8 +54,8 @@ class SearchProfile:
     days: float
 
     @classmethod
-    def from_split(cls, split: Split, kinds: Sequence[str] = ()) -> SearchProfile:
-        """Profile of a split log. kinds: names of the event kinds that occur."""
+    def from_split(cls, split: Split) -> SearchProfile:
+        """Profile of a split log."""
         train, catalog = split.train, split.train.catalog
         has_clock = bool(train.n_events) and int(train.times.max()) >= MIN_CLOCK_TIME
         pairs = len(np.unique(train.event_rows() * (train.n_items + 2) + train.items))
@@ -68,7 +69,8 @@ class SearchProfile:
             has_text=catalog is not None and any(any(column) for column in catalog.texts.values()),
             has_images=catalog is not None and (catalog.image_paths is not None or catalog.pixels is not None),
             has_prices=catalog is not None and catalog.price is not None,
-            kinds=tuple(kinds) if len(kinds) > 1 else (),
+            kinds=_list_kinds(train),
+            target_kind=str(split.facts.get("target_kind", "")),
             median_length=float(np.median(train.lengths)) if len(train) else 0.0,
             repeat_share=1.0 - pairs / max(train.n_events, 1),
             new_target_share=measure_new_targets(train, split.valid),
@@ -79,6 +81,12 @@ class SearchProfile:
     def to_json(self) -> dict[str, Any]:
         """JSON-able facts."""
         return asdict(self)
+
+
+def _list_kinds(train: Histories) -> tuple[str, ...]:
+    """Names of the event kinds, where several occur in training."""
+    kinds = () if train.names is None or "kind" not in train.extra else tuple(train.names.kinds)
+    return kinds if len(kinds) > 1 and len(np.unique(train.extra["kind"])) > 1 else ()
 
 
 def measure_new_targets(train: Histories, held_out: HeldOut) -> float:

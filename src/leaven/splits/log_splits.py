@@ -72,6 +72,8 @@ class TimeSplit:
     allow_repeats  whether an item of the user's known history may be a target
     control_share  share of control users, chosen by their row id; their events of the last second before validation are
                    the targets
+    target_kind    kind of the events that may be targets, such as "buy"; an item is new where the known history lacks
+                   it with this kind. "": events of all kinds
 
     A model trained on events that happen after a target leaks the future (Gusak et al., RecSys 2025),
     so this is leaven's default. Raises SpecError for shares out of bounds.
@@ -82,6 +84,7 @@ class TimeSplit:
     targets: str = "next"
     allow_repeats: bool = False
     control_share: float = 0.05
+    target_kind: str = ""
 
     def __post_init__(self) -> None:
         for name in ("valid_share", "test_share"):
@@ -103,7 +106,7 @@ class TimeSplit:
         first, second = _find_cuts(histories.times, self.valid_share, self.test_share)
         is_control = _draw_control(histories, self.control_share, key)
         known = [_count_before(histories, cut) for cut in (first, second)]
-        cutter = _Cutter(histories, self.allow_repeats, self.targets == "all")
+        cutter = _Cutter(histories, self.allow_repeats, self.targets == "all", is_of_kind(histories, self.target_kind))
         valid, valid_facts = cutter.cut(~is_control, known[0], known[1])
         test, test_facts = cutter.cut(~is_control, known[1], histories.lengths)
         control, control_facts = cutter.cut_control(
@@ -114,6 +117,7 @@ class TimeSplit:
             "targets": self.targets,
             "valid_from": _format_time(first),
             "test_from": _format_time(second),
+            **({"target_kind": self.target_kind} if self.target_kind else {}),
         }
         if int(histories.times.max()) < MIN_CLOCK_TIME:
             facts["clock"] = "none: times are positions in a line; use kind = 'leave_one_out'"
@@ -137,12 +141,14 @@ class LeaveOneOut:
 
     allow_repeats  whether an item of the user's known history may be a target
     control_share  as in `TimeSplit`; 0, since published results have no control users
+    target_kind    as in `TimeSplit`; users whose last event is of another kind have no target
 
     Raises SpecError for a share out of bounds.
     """
 
     allow_repeats: bool = False
     control_share: float = 0.0
+    target_kind: str = ""
 
     def __post_init__(self) -> None:
         _check_control(self.control_share)
@@ -155,7 +161,7 @@ class LeaveOneOut:
         is_control = _draw_control(histories, self.control_share, key)
         long = histories.lengths >= 3
         kept = np.where(long, histories.lengths - 2, histories.lengths)
-        cutter = _Cutter(histories, self.allow_repeats, True)
+        cutter = _Cutter(histories, self.allow_repeats, True, is_of_kind(histories, self.target_kind))
         valid, valid_facts = cutter.cut(~is_control & long, kept, kept + 1)
         test, test_facts = cutter.cut(~is_control & long, kept + 1, histories.lengths)
         control, control_facts = cutter.cut_control(is_control & long, kept - 1, kept)
@@ -269,6 +275,8 @@ class _Cutter:
     histories: Histories
     repeats: bool
     all_targets: bool
+    is_eligible: Mask
+    """bool (events,): which events may be targets."""
 
     def cut(self, mask: Mask, known: Ints, end: Ints) -> tuple[HeldOut, dict[str, int]]:
         """The users of `mask` with a known history and a new item before `end`, and counts of those left out."""
@@ -278,6 +286,8 @@ class _Cutter:
         rows = np.flatnonzero(active & (known > 0))
         source, starts = _event_indices(histories, rows, known[rows], end[rows])
         owner = np.repeat(np.arange(len(rows)), np.diff(starts))
+        eligible = self.is_eligible[source]
+        source, owner = source[eligible], owner[eligible]
         new, seen = self._find_targets(rows, known, source, owner)
         source, owner = source[new], owner[new]
         if not self.all_targets and len(source):
@@ -312,7 +322,8 @@ class _Cutter:
         if self.repeats:
             return first, 0
         before, starts = _event_indices(histories, rows, np.zeros(len(rows), np.int64), known[rows])
-        had = _is_among(pairs, np.repeat(np.arange(len(rows)), np.diff(starts)) * width + histories.items[before])
+        known_pairs = np.repeat(np.arange(len(rows)), np.diff(starts)) * width + histories.items[before]
+        had = _is_among(pairs, known_pairs[self.is_eligible[before]])
         return first & ~had, int(had.sum())
 
     def _count_tied(self, source: Ints, rows: Ints, known: Ints) -> int:
@@ -322,6 +333,22 @@ class _Cutter:
             return 0
         row = np.searchsorted(histories.starts, source, side="right") - 1
         return int((histories.times[source] == histories.times[histories.starts[row] + known[row] - 1]).sum())
+
+
+def is_of_kind(histories: Histories, kind: str) -> Mask:
+    """bool (events,): which events are of a kind; all for "".
+
+    Raises DataError for histories without kinds, SpecError that names the nearest for an unknown kind.
+    """
+    if not kind:
+        return np.ones(histories.n_events, bool)
+    known = [] if histories.names is None else list(histories.names.kinds)
+    if "kind" not in histories.extra or not known:
+        fix = "map the column of the kinds: data.columns = { kind = … }"
+        raise DataError("split.target_kind", "a log with kinds of events", "one without", fix)
+    if kind not in known:
+        raise SpecError("split.target_kind", "a kind of the log's events", repr(kind), suggest_name(kind, known))
+    return np.asarray(histories.extra["kind"] == known.index(kind), bool)
 
 
 def _is_first(codes: Ints) -> Mask:
