@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import HeldOut, Histories
+from leaven.datasets.log_names import LogNames
 from leaven.errors import DataError, SpecError
 from leaven.registry import list_kinds
 from leaven.splits.log_splits import LeaveOneOut, Split, TimeSplit, compute_leak_share, split
@@ -197,8 +198,8 @@ def test_a_log_without_a_clock_is_reported() -> None:
     assert "leave_one_out" in facts["clock"]
 
 
-def test_both_kinds_are_registered() -> None:
-    assert set(list_kinds("splits")) == {"time", "leave_one_out"}
+def test_all_kinds_are_registered() -> None:
+    assert set(list_kinds("splits")) == {"given", "leave_one_out", "time"}
 
 
 @settings(deadline=None, max_examples=60)
@@ -234,3 +235,26 @@ def _lawful(parts: Split, by_time: bool, repeats: bool) -> None:
         assert parts.train.times.max() < parts.valid.target_times.min()
         assert parts.valid.target_times.max() < parts.test.target_times.min()
         assert parts.test.histories.times.max() < parts.test.target_times.min()
+
+
+def rows_with_carts() -> Histories:
+    """Carts (code 1) and purchases (code 0) of two users; the second one buys an item that was in the cart."""
+    rows = Histories.from_lists([[1, 2, 3, 4], [1, 5, 2, 5]], 5)
+    names = replace(LogNames.from_users(rows.row_ids, ["a", "b"]), kinds=["buy", "cart"])
+    return replace(rows, extra={"kind": np.array([0, 0, 1, 1, 0, 1, 0, 0])}, names=names)
+
+
+def test_targets_are_events_of_the_target_kind_that_are_new_with_this_kind() -> None:
+    test = LeaveOneOut(target_kind="buy").split(rows_with_carts()).test
+    assert test.target_items.tolist() == [5]
+    assert test.histories.row_items(0).tolist() == [1, 5, 2]
+
+
+def test_an_unknown_target_kind_names_the_nearest() -> None:
+    with pytest.raises(SpecError, match="buy"):
+        LeaveOneOut(target_kind="buyy").split(rows_with_carts())
+
+
+def test_a_target_kind_of_a_log_without_kinds_is_an_error() -> None:
+    with pytest.raises(DataError, match="kinds of events"):
+        LeaveOneOut(target_kind="buy").split(Histories.from_lists([[1, 2, 3]], 3))
