@@ -160,8 +160,11 @@ def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         module, _, attribute = _PUBLIC[name].partition(":")
         return getattr(import_module(module), attribute)
-    from leaven.registry import load_class
+    from leaven.registry import list_classes, load_class, missing_attribute
 
+    classes = list_classes("leaven")
+    if name not in classes:
+        raise missing_attribute("leaven", name, [*_PUBLIC, *_NAMESPACES, *classes])
     return load_class("leaven", name)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaven import registry
-from leaven.errors import ReadingWarning
+from leaven.errors import DataError, ReadingWarning
 from leaven.registry import FAMILIES
 
 if TYPE_CHECKING:
@@ -63,21 +63,26 @@ def read(
     return events
 
 
-def split(log: Events | Histories, kind: str | TimeSplit | LeaveOneOut = "time", key: int = 0) -> Split:
+def split(log: Events | Histories | Any, kind: str | TimeSplit | LeaveOneOut = "time", key: int = 0) -> Split:
     """Split a log into train, validation and test histories, and control users where the kind has them.
 
-    log: the result of `read` or `leaven.clean_events(…).events`, or `leaven.Histories`; events without user, item or
-    time have to be removed before. kind: "time", "leave_one_out", or a config with other shares. key: chooses the
-    control users.
+    log: the result of `read` or `leaven.clean_events(…).events`, `leaven.Histories`, or what `read` reads with inferred
+    columns (a path, a frame); events without user, item or time have to be removed before. kind: "time",
+    "leave_one_out", or a config with other shares. key: chooses the control users.
 
     Raises DataError where a part would be empty, with what to change.
     """
     from leaven import ingest
+    from leaven.datasets.events import Events
     from leaven.datasets.histories import Histories
     from leaven.splits import log_splits
 
     if isinstance(log, Histories):
         return log_splits.split(log, kind, key)
+    if isinstance(log, log_splits.Split):
+        raise DataError("split", "a log", "a split", "use its parts: .train, .valid, .test")
+    if not isinstance(log, Events):
+        log = read(log)
     log_splits.require_clock(kind, log.has_clock)
     ordered = ingest.build_histories(log)
     catalog = ingest.build_catalog(log, ordered.item_ids)

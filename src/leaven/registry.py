@@ -6,7 +6,8 @@ A new class needs its file and its line here. Other packages add kinds through t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -384,7 +385,19 @@ def load_class(package: str, name: str) -> Any:
 
     Raises AttributeError for a name that is no class of the package.
     """
-    module, _, attribute = list_classes(package).get(name, "").partition(":")
-    if not module:
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    classes = list_classes(package)
+    if name not in classes:
+        raise missing_attribute(package, name, classes)
+    module, _, attribute = classes[name].partition(":")
     return getattr(import_module(module), attribute)
+
+
+def missing_attribute(package: str, name: str, known_names: Iterable[str]) -> AttributeError:
+    """The error for a name that a package does not have, with the nearest of the known ones.
+
+    >>> str(missing_attribute("leaven", "Crpo", ["Crop", "Mask"]))
+    "module 'leaven' has no attribute 'Crpo'; did you mean 'Crop'?"
+    """
+    similar = get_close_matches(name, sorted(set(known_names)), n=1, cutoff=0.5)
+    hint = f"; did you mean {similar[0]!r}?" if similar else ""
+    return AttributeError(f"module {package!r} has no attribute {name!r}{hint}")

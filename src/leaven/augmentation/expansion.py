@@ -27,8 +27,9 @@ from leaven.augmentation.apply_step import (
     check_unchanged_share,
     replace_rows,
 )
-from leaven.augmentation.plan import WHOLE_TRAINING, Plan, Step
+from leaven.augmentation.plan import WHOLE_TRAINING, Plan, PlanLike, Step, convert_plan
 from leaven.augmentation.row_files import RowFiles
+from leaven.augmentation.shorthand import check_training_rows
 from leaven.augmentation.step_fitting import FittedStep, fit_step
 from leaven.datasets.log_names import LogNames
 from leaven.errors import DataError, SpecError
@@ -78,7 +79,7 @@ class LazyRows:
         return self.train if self.folder is None else load_expansion(self.folder, self.plan, self.train)
 
 
-def expand(train: RowsT, plan: Plan, seed: int = 0, engine: Engine | None = None, shards: int = 1) -> RowsT:
+def expand(train: RowsT, plan: PlanLike, seed: int = 0, engine: Engine | None = None, shards: int = 1) -> RowsT:
     """The real rows first, then the rows of every step that runs once.
 
     Steps of each epoch make nothing here: see `EpochRows`.
@@ -89,10 +90,14 @@ def expand(train: RowsT, plan: Plan, seed: int = 0, engine: Engine | None = None
     >>> expand(rows, Plan([Crop()]), seed=7).origin.tolist()
     [0, 0, 1, 1]
 
+    plan: or the steps of one: `Crop()`, "crop", `[Step("crop", copies=2), "mask"]`.
+
     Raises DataError for rows that break a promise of `Histories` (unknown ids, times out of order), SpecError for a
     plan with steps on texts or images (see `catalog_views`), and GateError where filters reject all rows of a step or a
     step leaves too many rows unchanged.
     """
+    check_training_rows(train)
+    plan = convert_plan(plan)
     if other := next((step for step in plan.named_steps if step.is_on_items), None):
         fix = "augmentation.catalog_views(catalog, plan, seed) gives their views; a run passes them to its recommender"
         raise SpecError(f"step {other.display_name!r}", "steps on rows", f"a step on {other.modality}", fix)

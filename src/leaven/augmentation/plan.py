@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
+from leaven.augmentation.shorthand import convert_copies, convert_filters, convert_operator, convert_strength
 from leaven.controllers.gap_controller import GapController
 from leaven.errors import SpecError, suggest_name
 from leaven.modalities import find_item_modality
@@ -35,6 +36,8 @@ from leaven.strategies.copy_counts import Uniform
 
 OnItems = TextTransform | ImageTransform | ImageGenerator
 """Operators that make views of items."""
+OperatorLike = Transform | Generator | OnItems | TabularTransform | TabularGenerator | str
+"""The config of an operator, or the name of its kind."""
 GENERATED_WEIGHT = 0.5
 """Default weight in the loss of generated rows."""
 
@@ -43,7 +46,8 @@ GENERATED_WEIGHT = 0.5
 class Step:
     """One transform, repeat or generator of rows, item texts or item images.
 
-    use                     operator config: `Crop()`, `Markov()`, or for tables `NumericNoise()`, `Copula()` …
+    use                     operator config: `Crop()`, `Markov()`, or for tables `NumericNoise()`, `Copula()` …; or the
+                            name of a kind with its defaults: "crop"
     mode                    "append": new rows join the real ones; "in_place": rows are changed
     when                    "once": before training; "each_epoch": fresh rows in every epoch; "each_round": at the start
                             of every round of the plan it is fitted again on all rows so far, and its rows stay to the
@@ -53,9 +57,9 @@ class Step:
     input                   "real"; "previous": the real rows and the rows of all earlier steps; the name of an earlier
                             step: its rows alone; "": as the plan's `combine`
     p                       probability that a row is changed, in mode "in_place"
-    copies                  strategy of new rows per row, in mode "append"
-    strength                schedule over training progress; constant for steps that run once
-    filters                 filters, in order; None: the defaults of the kind
+    copies                  strategy of new rows per row, in mode "append"; a number: that many of every row
+    strength                schedule over training progress; constant for steps that run once; a number: constant
+    filters                 filters or names of their kinds, in order; None: the defaults of the kind
     weight                  weight of the new rows in the loss; None: 1, and 0.5 for generators
     name                    name in other steps, lineage and reports; "": its kind
     columns                 text columns that a step on texts changes; none: all but the brand
@@ -68,13 +72,13 @@ class Step:
     Raises SpecError for values out of bounds, or a generator in mode "in_place".
     """
 
-    use: Transform | Generator | OnItems | TabularTransform | TabularGenerator
+    use: OperatorLike
     mode: Literal["append", "in_place"] = "append"
     when: Literal["once", "each_epoch", "each_round"] = "once"
     during: tuple[float, float] = (0.0, 1.0)
     input: str = ""
     p: float = 1.0
-    copies: Strategy | TabularStrategy = field(default_factory=Uniform)
+    copies: Strategy | TabularStrategy | float = field(default_factory=Uniform)
     strength: Schedule = field(default_factory=Constant)
     filters: tuple[Filter | TabularFilter, ...] | None = None
     weight: float | None = None
@@ -83,6 +87,10 @@ class Step:
     fail_if_unchanged_over: float = 1.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "use", convert_operator(self.use))
+        object.__setattr__(self, "copies", convert_copies(self.copies, self.use))
+        object.__setattr__(self, "strength", convert_strength(self.strength))
+        object.__setattr__(self, "filters", convert_filters(self.filters, self.use))
         where = f"step {self.display_name!r}"
         for key, value, known in (("mode", self.mode, MODES), ("when", self.when, WHEN)):
             if value not in known:
@@ -179,6 +187,8 @@ class Step:
         return describe_config(self.use)
 
 
+StepLike = Step | OperatorLike
+"""A step, or an operator as a step with its defaults."""
 WHOLE_TRAINING = (0.0, 1.0)
 MODES = ("append", "in_place")
 WHEN = ("once", "each_epoch", "each_round")
@@ -187,7 +197,7 @@ COMBINE_MODES = ("joint", "layered", "conditional")
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps and how they combine. A bare operator means a step with its defaults.
+    """Steps and how they combine. A bare operator, or the name of its kind, means a step with its defaults.
 
     combine     "joint": every step reads the real rows, and all results are pooled;
                 "layered": step k reads the real rows and the rows of the steps before it;
@@ -200,7 +210,7 @@ class Plan:
     without a step that uses them.
     """
 
-    steps: Sequence[Step | Transform | Generator | OnItems | TabularTransform | TabularGenerator] = ()
+    steps: Sequence[StepLike] | StepLike = ()
     combine: Literal["joint", "layered", "conditional"] = "joint"
     controller: Controller | None = None
     rounds: int = 1
@@ -209,7 +219,7 @@ class Plan:
         if self.combine not in COMBINE_MODES:
             known = " or ".join(map(repr, COMBINE_MODES))
             raise SpecError("plan, combine", known, repr(self.combine), suggest_name(self.combine, COMBINE_MODES))
-        given = [self.steps] if not isinstance(self.steps, Iterable) else self.steps
+        given = [self.steps] if isinstance(self.steps, str) or not isinstance(self.steps, Iterable) else self.steps
         steps = _name_steps([step if isinstance(step, Step) else Step(step) for step in given])
         object.__setattr__(self, "steps", steps)
         for index, step in enumerate(steps):
@@ -253,11 +263,27 @@ class Plan:
     @property
     def named_steps(self) -> tuple[Step, ...]:
         """Its steps, each a `Step` with a unique name."""
-        return tuple(step for step in self.steps if isinstance(step, Step))
+        given = self.steps if isinstance(self.steps, tuple) else ()
+        return tuple(step for step in given if isinstance(step, Step))
 
     def get_input(self, step: Step) -> str:
         """What a step reads: its own setting, else that of `combine`."""
         return step.input or ("previous" if self.combine == "layered" else "real")
+
+
+PlanLike = Plan | StepLike | Sequence[StepLike]
+"""A plan, or the step or steps of a joint one."""
+
+
+def convert_plan(plan: PlanLike) -> Plan:
+    """A plan as given, or the joint plan of a step, an operator, the name of a kind, or a list of these.
+
+    >>> [step.display_name for step in convert_plan(["crop", Step("mask", mode="in_place")]).named_steps]
+    ['crop', 'mask']
+
+    Raises SpecError for anything else.
+    """
+    return plan if isinstance(plan, Plan) else Plan(plan)
 
 
 def _name_steps(steps: list[Step]) -> tuple[Step, ...]:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from leaven.augmentation.apply_step import append_rows, replace_rows
-from leaven.augmentation.plan import Plan, Step
+from leaven.augmentation.plan import PlanLike, Step, convert_plan
+from leaven.augmentation.shorthand import check_training_rows
 from leaven.augmentation.step_fitting import FittedStep, fit_step
 from leaven.datasets.histories import NO_PARENT
 from leaven.errors import DataError
@@ -20,7 +21,7 @@ from leaven.protocols import Rows, get_traits
 
 
 def preview_plan(
-    plan: Plan, train: Rows, rows: int = 10, seed: int = 0, fitted: Mapping[int, FittedStep] | None = None
+    plan: PlanLike, train: Rows, rows: int = 10, seed: int = 0, fitted: Mapping[int, FittedStep] | None = None
 ) -> list[Preview]:
     """`rows` pairs of rows before and after, divided evenly among the steps.
 
@@ -29,6 +30,8 @@ def preview_plan(
 
     fitted  step number -> step that is fitted already
     """
+    check_training_rows(train)
+    plan = convert_plan(plan)
     shown_steps = [one for one in enumerate(plan.named_steps, 1) if is_previewable(one[1])]
     if not shown_steps or not len(train):
         return []

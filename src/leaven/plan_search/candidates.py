@@ -71,7 +71,7 @@ class Candidate:
                 one.display_name for one in other.plan.named_steps
             }:
                 return None
-            plan = replace(self.plan, steps=(*self.plan.steps, *other.plan.steps))
+            plan = replace(self.plan, steps=(*self.plan.named_steps, *other.plan.named_steps))
         if (merged == self.recommender and plan == self.plan) or (merged == other.recommender and plan == other.plan):
             return None
         reason = f"{self.name} and {other.name} together"

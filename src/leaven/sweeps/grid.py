@@ -10,7 +10,7 @@ from typing import Any
 
 import tomli_w
 
-from leaven.augmentation import Plan
+from leaven.augmentation import Plan, Step
 from leaven.config import Spec, Variant, resolve_spec
 from leaven.config.experiment_spec import BASELINE
 from leaven.config.parser import parse_spec
@@ -94,8 +94,12 @@ def scale_copies(spec: Spec, name: str, multiples: Sequence[Value]) -> SweepGrid
 def _scale_plan(plan: Plan, factor: float) -> Plan:
     """Steps keep their names, from which their random draws follow."""
     steps = [replace(step, name=step.display_name) for step in plan.named_steps]
-    steps = [replace(s, copies=Scaled(s.copies, factor)) if s.mode == "append" and factor != 1 else s for s in steps]
-    return replace(plan, steps=steps)
+    return replace(plan, steps=[_scale_step(step, factor) if step.mode == "append" else step for step in steps])
+
+
+def _scale_step(step: Step, factor: float) -> Step:
+    copies: Any = step.copies
+    return step if factor == 1 else replace(step, copies=Scaled(copies, factor))
 
 
 def format_value(value: Value) -> str:
