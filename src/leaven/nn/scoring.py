@@ -23,16 +23,23 @@ _ItemsAndScores = tuple[Items, Scores]
 
 @torch.inference_mode()
 def rank_items(
-    net: SequenceEncoder, histories: Histories, k: int, excluded: Histories | None, use_cosine: bool
+    net: SequenceEncoder,
+    histories: Histories,
+    k: int,
+    excluded: Histories | None,
+    use_cosine: bool,
+    vectors: Tensor | None = None,
 ) -> _ItemsAndScores:
     """Returns (items int32 (users, k) best first, scores float32 (users, k)), padded with 0 and minus infinity.
 
     excluded: histories of the same users whose items are left out, or None; use_cosine: cosines instead of dot
-    products. Users without events get the most frequent items. A share of the positions is reserved for cold items if
+    products; vectors: from `transpose_vectors`, where the network does not change any more. Users without events get
+    the most frequent items. A share of the positions is reserved for cold items if
     the network's item table defines one (`FusedItemTable.cold_item_share`).
     """
     items, scores = np.zeros((len(histories), k), np.int32), np.full((len(histories), k), -np.inf, np.float32)
-    vectors, cold_items = _transpose_vectors(net, use_cosine), net.items.get_cold_items()
+    vectors = transpose_vectors(net, use_cosine) if vectors is None else vectors
+    cold_items = net.items.get_cold_items()
     rows = min(max(_MAX_SCORES // max(net.shape.n_items, 1), 1), _MAX_USERS)
     order = np.argsort(histories.lengths, kind="stable")  # users of equal length pack without gaps
     for users in _split_users(order, int((histories.lengths == 0).sum()), rows):
@@ -89,7 +96,7 @@ def compute_user_losses(net: SequenceEncoder, held_out: HeldOut, temperature: fl
     No history may be empty. temperature: of cosine logits; None: dot products.
     """
     use_cosine = temperature is not None
-    vectors = _transpose_vectors(net, use_cosine)
+    vectors = transpose_vectors(net, use_cosine)
     rows = min(max(_MAX_SCORES // max(net.shape.n_items, 1), 1), _MAX_USERS)
     mean_losses = np.zeros(len(held_out), np.float64)
     for block in _split_users(np.argsort(held_out.histories.lengths, kind="stable"), 0, rows):
@@ -103,7 +110,8 @@ def compute_user_losses(net: SequenceEncoder, held_out: HeldOut, temperature: fl
     return mean_losses
 
 
-def _transpose_vectors(net: SequenceEncoder, normalize: bool) -> Tensor:
+@torch.inference_mode()
+def transpose_vectors(net: SequenceEncoder, normalize: bool) -> Tensor:
     """Returns the item vectors as columns, (width, items)."""
     vectors = net.items.get_all_vectors()
     return (F.normalize(vectors, dim=-1) if normalize else vectors).T.contiguous()

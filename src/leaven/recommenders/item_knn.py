@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -157,7 +158,7 @@ class FittedItemKnn:
         from leaven.kernels.top_n_lists import fill_neighbor_lists
 
         check_request(histories, k, len(self.item_weights) - 1)
-        neighbors, past = self._seal_neighbors(), freeze_array(histories.items)
+        neighbors, past = self._sealed_neighbors, freeze_array(histories.items)
         recency = freeze_array(np.arange(1.0, self.config.max_events + 1) ** -self.config.recency_power)
         items = np.zeros((len(histories), k), np.int32)
         scores = np.full((len(histories), k), -np.inf, np.float32)
@@ -171,7 +172,8 @@ class FittedItemKnn:
             list(pool.map(fill, range(0, len(histories), _USERS_PER_TASK)))
         return RankedItems(items, scores)
 
-    def _seal_neighbors(self) -> NeighborLists:
+    @cached_property
+    def _sealed_neighbors(self) -> NeighborLists:
         from leaven.arrays.parallel import freeze_array
         from leaven.kernels.top_n_lists import NeighborLists
 

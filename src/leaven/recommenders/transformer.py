@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,8 @@ from leaven.protocols import CallbackAction, RankedItems, TrainingCallback, Trai
 from leaven.storage import replace_text
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from leaven.nn.fusion import FusedItemTable
     from leaven.nn.next_item import AuxiliaryLoss
     from leaven.nn.sequence_encoder import SequenceEncoder
@@ -300,8 +303,15 @@ class TransformerRecommender:
             raise DataError("histories", f"ids of a catalog of {n_items} items", f"{histories.n_items} items", "")
         net = self.network.to(resolve_device(self.config.device))
         excluded = None if allow_repeats else histories
-        items, scores = rank_items(net, histories, k, excluded, self.config.loss != "binary")
+        items, scores = rank_items(net, histories, k, excluded, self.config.loss != "binary", self._item_vectors)
         return RankedItems(items, scores)
+
+    @cached_property
+    def _item_vectors(self) -> Tensor:
+        """Item vectors as columns, (width, items): computed once, because a trained network does not change."""
+        from leaven.nn.scoring import transpose_vectors
+
+        return transpose_vectors(self.network, self.config.loss != "binary")
 
     def save(self, folder: Path) -> None:
         """Saves weights and config in one file (equal weights give equal bytes), the training log in another."""

@@ -1,0 +1,170 @@
+"""The HTTP server of a trained recommender, as a FastAPI application."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Body, FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from pydantic import Field
+from starlette.exceptions import HTTPException as AnyHttpError
+
+from leaven.errors import LeavenError
+from leaven.serving.guard import Guard, Limits, RequestMetrics
+from leaven.serving.requests import MAX_BATCH, AnswerBody, EventBody, ModelBody, RecommendBody
+from leaven.serving.service import ModelChange, RecommenderService
+
+Result = TypeVar("Result")
+Batch = Annotated[list[RecommendBody], Field(min_length=1, max_length=MAX_BATCH)]
+_SCORING_THREADS = 2
+_MAX_ERRORS = 3
+
+
+def build_app(service: RecommenderService, token: str = "", limits: Limits | None = None) -> FastAPI:
+    """The application. token: that every request except /health and /ready needs; "": none."""
+    limits = limits or Limits()
+    registry = CollectorRegistry()
+    n_events = Counter("leaven_events", "Events appended to histories", registry=registry)
+    n_changes = Counter("leaven_model_changes", "Models loaded while serving", registry=registry)
+    n_items = Gauge("leaven_catalog_items", "Items of the served catalog", registry=registry)
+    n_items.set(service.scorer.model.n_items)
+
+    @asynccontextmanager
+    async def reload_on_hangup(app: FastAPI) -> AsyncIterator[None]:
+        """While the server runs, SIGHUP loads the served model again."""
+        loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+        async def reload() -> None:
+            await change_model(service.reload_model)
+
+        def start_reload() -> None:
+            task = loop.create_task(reload())
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        try:
+            loop.add_signal_handler(signal.SIGHUP, start_reload)
+        except (RuntimeError, ValueError, NotImplementedError):  # not in the main thread, or no such signal
+            yield
+            return
+        yield
+        loop.remove_signal_handler(signal.SIGHUP)
+
+    scoring, loading = CapacityLimiter(_SCORING_THREADS), CapacityLimiter(1)
+
+    async def change_model(load: Callable[[], ModelChange]) -> ModelChange:
+        changed = await to_thread.run_sync(load, limiter=loading)
+        n_changes.inc()
+        n_items.set(service.scorer.model.n_items)
+        return changed
+
+    async def score(function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call a function in a scoring thread. Raises HTTPException after the time limit."""
+        try:
+            call = to_thread.run_sync(function, *arguments, limiter=scoring, abandon_on_cancel=True)
+            return await asyncio.wait_for(call, limits.timeout_seconds)
+        except TimeoutError:
+            raise HTTPException(503, f"no answer within {limits.timeout_seconds:g} seconds") from None
+
+    # its pages of documentation load scripts from another host, so that only openapi.json is served
+    app = FastAPI(title="leaven", version=version("leaven"), lifespan=reload_on_hangup, docs_url=None, redoc_url=None)
+    _add_error_handlers(app)
+
+    @app.get("/health")
+    async def get_health() -> dict[str, str]:
+        """Whether the process answers."""
+        return {"status": "ok", "leaven": version("leaven")}
+
+    @app.get("/ready")
+    async def get_readiness() -> dict[str, Any]:
+        """The served model. The server listens only after it has been loaded."""
+        model = service.scorer.model
+        return {"model": model.version, "name": model.name, "kind": model.kind, "items": model.n_items}
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def get_metrics() -> PlainTextResponse:
+        """Metrics in Prometheus' text format."""
+        return PlainTextResponse(generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    @app.post("/recommend", response_model=AnswerBody | list[AnswerBody])
+    async def recommend(body: Annotated[RecommendBody | Batch, Body()]) -> JSONResponse:
+        """The best items for one history, or for each of a batch."""
+        bodies: Sequence[RecommendBody] = body if isinstance(body, list) else [body]
+        answers = await score(service.recommend, bodies)
+        return JSONResponse(answers if isinstance(body, list) else answers[0])
+
+    @app.post("/events", status_code=201)
+    async def append_event(body: EventBody) -> dict[str, int]:
+        """Append an event to a user's history; the next answer reads it."""
+        count = await score(service.append_event, body.user, body.item, body.time)
+        n_events.inc()
+        return {"events": count}
+
+    @app.post("/models")
+    async def load_model(body: ModelBody) -> dict[str, str]:
+        """Serve the model of another run folder, without a pause."""
+        folder = Path(body.run)
+        if not service.is_allowed(folder):
+            raise HTTPException(403, "models are loaded from the folder of the served run's parent only")
+        return asdict(await change_model(lambda: service.load_model(folder, body.variant)))
+
+    @app.get("/shadow")
+    async def compare_models() -> dict[str, Any]:
+        """Agreement and latency of the second model."""
+        if service.shadow is None:
+            raise HTTPException(404, "no second model: start with --shadow RUN")
+        return asdict(service.shadow.report(service.scorer.model.name))
+
+    paths = tuple(route.path for route in app.routes if hasattr(route, "path"))
+    app.add_middleware(Guard, token=token, limits=limits, metrics=RequestMetrics(registry, paths))  # type: ignore[arg-type]
+    return app
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    """Answer errors with a status and a reason, never with a traceback."""
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse_body(request: Request, error: RequestValidationError) -> JSONResponse:
+        found = error.errors()
+        lines = [f"{_join_location(one['loc'])}: {one['msg']}" for one in found[:_MAX_ERRORS]]
+        more = f" and {len(found) - _MAX_ERRORS} more" if len(found) > _MAX_ERRORS else ""
+        return JSONResponse({"error": "; ".join(lines) + more}, 422)
+
+    @app.exception_handler(AnyHttpError)
+    async def refuse_request(request: Request, error: AnyHttpError) -> JSONResponse:
+        return JSONResponse({"error": error.detail}, error.status_code)
+
+    @app.exception_handler(LeavenError)
+    async def refuse_values(request: Request, error: LeavenError) -> JSONResponse:
+        return JSONResponse({"error": str(error).replace("\n  → ", "; ")}, 422)
+
+    @app.exception_handler(Exception)
+    async def report_failure(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": "internal error", "time": int(time.time())}, 500)
+
+
+def _join_location(parts: Sequence[str | int]) -> str:
+    """The place of an error in a body, without pydantic's names of alternatives."""
+    return ".".join(str(part) for part in parts if "[" not in str(part))
+
+
+def serve(app: FastAPI, host: str, port: int) -> None:
+    """Serve until the process is stopped; requests in progress are answered first."""
+    import uvicorn
+
+    config = uvicorn.Config(app, host, port, log_level="warning", access_log=False, timeout_graceful_shutdown=10)
+    try:
+        uvicorn.Server(config).run()
+    except KeyboardInterrupt:  # uvicorn raises the signal again after it has stopped
+        return
