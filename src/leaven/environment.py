@@ -33,6 +33,7 @@ _PURPOSES: dict[str, str] = {
     "spark": "logs larger than one machine",
     "s3": "files in object stores",
     "quality": "classifier tests of synthetic against real rows",
+    "serve": "HTTP server of trained models, export to ONNX",
 }
 _MB = 1 << 20
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -28,30 +29,50 @@ from leaven.serving.service import ModelChange, RecommenderService
 Result = TypeVar("Result")
 Batch = Annotated[list[RecommendBody], Field(min_length=1, max_length=MAX_BATCH)]
 _SCORING_THREADS = 2
+_LOG = logging.getLogger("leaven.serving")
 _MAX_ERRORS = 3
 
 
-def build_app(service: RecommenderService, token: str = "", limits: Limits | None = None) -> FastAPI:
-    """The application. token: that every request except /health and /ready needs; "": none."""
-    limits = limits or Limits()
-    registry = CollectorRegistry()
-    n_events = Counter("leaven_events", "Events appended to histories", registry=registry)
-    n_changes = Counter("leaven_model_changes", "Models loaded while serving", registry=registry)
-    n_items = Gauge("leaven_catalog_items", "Items of the served catalog", registry=registry)
-    n_items.set(service.scorer.model.n_items)
+class _Runtime:
+    """What the routes share: the service, its limits, its threads and its metrics."""
+
+    def __init__(self, service: RecommenderService, limits: Limits) -> None:
+        self.service, self.limits, self.registry = service, limits, CollectorRegistry()
+        self.n_events = Counter("leaven_events", "Events appended to histories", registry=self.registry)
+        self._changes = Counter("leaven_model_changes", "Models loaded while serving", registry=self.registry)
+        self._items = Gauge("leaven_catalog_items", "Items of the served catalog", registry=self.registry)
+        self._items.set(service.scorer.model.n_items)
+        self._scoring, self._loading = CapacityLimiter(_SCORING_THREADS), CapacityLimiter(1)
+
+    async def score(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call a function in a scoring thread. Raises HTTPException after the time limit."""
+        try:
+            call = to_thread.run_sync(function, *arguments, limiter=self._scoring, abandon_on_cancel=True)
+            return await asyncio.wait_for(call, self.limits.timeout_seconds)
+        except TimeoutError:
+            raise HTTPException(503, f"no answer within {self.limits.timeout_seconds:g} seconds") from None
+
+    async def change_model(self, load: Callable[[], ModelChange]) -> ModelChange:
+        """Load a model in its own thread; requests are answered meanwhile."""
+        changed = await to_thread.run_sync(load, limiter=self._loading)
+        self._changes.inc()
+        self._items.set(self.service.scorer.model.n_items)
+        return changed
 
     @asynccontextmanager
-    async def reload_on_hangup(app: FastAPI) -> AsyncIterator[None]:
-        """While the server runs, SIGHUP loads the served model again."""
-        loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+    async def reload_on_hangup(self, app: FastAPI) -> AsyncIterator[None]:
+        """While the server runs, SIGHUP loads the served model again; a model that cannot be loaded is logged."""
+        loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[ModelChange]]()
 
-        async def reload() -> None:
-            await change_model(service.reload_model)
+        def note_result(task: asyncio.Task[ModelChange]) -> None:
+            tasks.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                _LOG.error("the model was not reloaded: %s", error)
 
         def start_reload() -> None:
-            task = loop.create_task(reload())
+            task = loop.create_task(self.change_model(self.service.reload_model))
             tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            task.add_done_callback(note_result)
 
         try:
             loop.add_signal_handler(signal.SIGHUP, start_reload)
@@ -61,25 +82,25 @@ def build_app(service: RecommenderService, token: str = "", limits: Limits | Non
         yield
         loop.remove_signal_handler(signal.SIGHUP)
 
-    scoring, loading = CapacityLimiter(_SCORING_THREADS), CapacityLimiter(1)
 
-    async def change_model(load: Callable[[], ModelChange]) -> ModelChange:
-        changed = await to_thread.run_sync(load, limiter=loading)
-        n_changes.inc()
-        n_items.set(service.scorer.model.n_items)
-        return changed
-
-    async def score(function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call a function in a scoring thread. Raises HTTPException after the time limit."""
-        try:
-            call = to_thread.run_sync(function, *arguments, limiter=scoring, abandon_on_cancel=True)
-            return await asyncio.wait_for(call, limits.timeout_seconds)
-        except TimeoutError:
-            raise HTTPException(503, f"no answer within {limits.timeout_seconds:g} seconds") from None
-
+def build_app(service: RecommenderService, token: str = "", limits: Limits | None = None) -> FastAPI:
+    """The application. token: that every request except /health and /ready needs; "": none."""
+    runtime = _Runtime(service, limits or Limits())
     # its pages of documentation load scripts from another host, so that only openapi.json is served
-    app = FastAPI(title="leaven", version=version("leaven"), lifespan=reload_on_hangup, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="leaven", version=version("leaven"), lifespan=runtime.reload_on_hangup, docs_url=None, redoc_url=None
+    )
     _add_error_handlers(app)
+    _add_status_routes(app, runtime)
+    _add_scoring_routes(app, runtime)
+    paths = tuple(app.openapi()["paths"])
+    metrics = RequestMetrics(runtime.registry, paths)
+    app.add_middleware(Guard, token=token, limits=runtime.limits, metrics=metrics)  # type: ignore[arg-type]
+    return app
+
+
+def _add_status_routes(app: FastAPI, runtime: _Runtime) -> None:
+    service = runtime.service
 
     @app.get("/health")
     async def get_health() -> dict[str, str]:
@@ -95,29 +116,7 @@ def build_app(service: RecommenderService, token: str = "", limits: Limits | Non
     @app.get("/metrics", response_class=PlainTextResponse)
     async def get_metrics() -> PlainTextResponse:
         """Metrics in Prometheus' text format."""
-        return PlainTextResponse(generate_latest(registry), media_type="text/plain; version=0.0.4")
-
-    @app.post("/recommend", response_model=AnswerBody | list[AnswerBody])
-    async def recommend(body: Annotated[RecommendBody | Batch, Body()]) -> JSONResponse:
-        """The best items for one history, or for each of a batch."""
-        bodies: Sequence[RecommendBody] = body if isinstance(body, list) else [body]
-        answers = await score(service.recommend, bodies)
-        return JSONResponse(answers if isinstance(body, list) else answers[0])
-
-    @app.post("/events", status_code=201)
-    async def append_event(body: EventBody) -> dict[str, int]:
-        """Append an event to a user's history; the next answer reads it."""
-        count = await score(service.append_event, body.user, body.item, body.time)
-        n_events.inc()
-        return {"events": count}
-
-    @app.post("/models")
-    async def load_model(body: ModelBody) -> dict[str, str]:
-        """Serve the model of another run folder, without a pause."""
-        folder = Path(body.run)
-        if not service.is_allowed(folder):
-            raise HTTPException(403, "models are loaded from the folder of the served run's parent only")
-        return asdict(await change_model(lambda: service.load_model(folder, body.variant)))
+        return PlainTextResponse(generate_latest(runtime.registry), media_type="text/plain; version=0.0.4")
 
     @app.get("/shadow")
     async def compare_models() -> dict[str, Any]:
@@ -126,9 +125,31 @@ def build_app(service: RecommenderService, token: str = "", limits: Limits | Non
             raise HTTPException(404, "no second model: start with --shadow RUN")
         return asdict(service.shadow.report(service.scorer.model.name))
 
-    paths = tuple(route.path for route in app.routes if hasattr(route, "path"))
-    app.add_middleware(Guard, token=token, limits=limits, metrics=RequestMetrics(registry, paths))  # type: ignore[arg-type]
-    return app
+
+def _add_scoring_routes(app: FastAPI, runtime: _Runtime) -> None:
+    service = runtime.service
+
+    @app.post("/recommend", response_model=AnswerBody | list[AnswerBody])
+    async def recommend(body: Annotated[RecommendBody | Batch, Body()]) -> JSONResponse:
+        """The best items for one history, or for each of a batch."""
+        bodies: Sequence[RecommendBody] = body if isinstance(body, list) else [body]
+        answers = await runtime.score(service.recommend, bodies)
+        return JSONResponse(answers if isinstance(body, list) else answers[0])
+
+    @app.post("/events", status_code=201)
+    async def append_event(body: EventBody) -> dict[str, int]:
+        """Append an event to a user's history; the next answer reads it."""
+        count = await runtime.score(service.append_event, body.user, body.item, body.time)
+        runtime.n_events.inc()
+        return {"events": count}
+
+    @app.post("/models")
+    async def load_model(body: ModelBody) -> dict[str, str]:
+        """Serve the model of another run folder, without a pause."""
+        folder = Path(body.run)
+        if not service.is_allowed(folder):
+            raise HTTPException(403, f"models are loaded from folders below {service.models_root.name} only")
+        return asdict(await runtime.change_model(lambda: service.load_model(folder, body.variant)))
 
 
 def _add_error_handlers(app: FastAPI) -> None:

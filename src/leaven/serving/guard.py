@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.exceptions import HTTPException
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -69,10 +70,6 @@ class RateLimiter:
         return left >= 1
 
 
-class _BodyTooLarge(Exception):
-    """A body without a stated length exceeds the limit."""
-
-
 class Guard:
     """Refuses requests before the application reads them: wrong token, too many requests, a body that is too large."""
 
@@ -97,10 +94,7 @@ class Guard:
         if refusal is not None:
             await _refuse(send_and_note, *refusal)
         else:
-            try:
-                await self._app(scope, self._limit_body(receive), send_and_note)
-            except _BodyTooLarge:
-                await _refuse(send_and_note, 413, self._describe_limit())
+            await self._app(scope, self._limit_body(receive), send_and_note)
         self._metrics.observe(scope["path"], status, time.perf_counter() - start)
 
     def _find_refusal(self, scope: Message, headers: Mapping[bytes, bytes]) -> tuple[int, str] | None:
@@ -124,7 +118,7 @@ class Guard:
         return f"the body is larger than {self._limits.max_body_bytes:,} bytes"
 
     def _limit_body(self, receive: Receive) -> Receive:
-        """`receive` that raises an error where a body without a stated length is too large."""
+        """`receive` that raises HTTPException where a body without a stated length is too large."""
         size = 0
 
         async def receive_and_count() -> Message:
@@ -132,7 +126,7 @@ class Guard:
             message = await receive()
             size += len(message.get("body", b""))
             if size > self._limits.max_body_bytes:
-                raise _BodyTooLarge
+                raise HTTPException(413, self._describe_limit())
             return message
 
         return receive_and_count

@@ -9,8 +9,7 @@ from typing import Any
 import tomli_w
 
 from leaven.config import resolve_spec
-from leaven.facts.run_facts import RunFacts, read_run_facts
-from leaven.run_folder import FACTS_FILE
+from leaven.facts.run_facts import FACTS_FILE, RunFacts, read_run_facts
 from leaven.serving.trained_model import TrainedModel
 
 

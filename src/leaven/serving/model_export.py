@@ -18,6 +18,7 @@ from leaven import rng
 from leaven.errors import DataError, FitError
 from leaven.protocols import FittedRecommender
 from leaven.recommenders.item_knn import FittedItemKnn
+from leaven.recommenders.linear_item_model import LinearItemModel
 from leaven.recommenders.multimodal import MultimodalRecommender
 from leaven.recommenders.popularity import FittedPopularity
 from leaven.recommenders.rank_fusion import RankFusionRecommender
@@ -53,7 +54,7 @@ class Parity:
 class ModelManifest:
     """What an export holds.
 
-    form     "onnx", "neighbors", "popularity" or "fusion"
+    form     "onnx", "neighbors", "linear", "popularity" or "fusion"
     exact    parity of the float form; int8: of the quantized form, None without one
     files    file -> SHA-256
     license  of the model, as given; it follows from that of the data
@@ -145,6 +146,9 @@ def _write_form(fitted: FittedRecommender, model: TrainedModel, folder: Path) ->
             base = config.popularity_weight * fitted.item_weights / fitted.item_weights.max()
             arrays = {"base": base[1:], "starts": fitted.starts[1:], "items": fitted.items - 1}
             arrays["values"] = fitted.similarity
+        case LinearItemModel():
+            facts |= {"form": "linear", "recency_power": fitted.weighting.recency_power}
+            arrays = _list_linear_weights(fitted)
         case FittedPopularity():
             facts |= {"form": "popularity"}
             arrays = {"base": fitted.item_weights[1:]}
@@ -155,7 +159,7 @@ def _write_form(fitted: FittedRecommender, model: TrainedModel, folder: Path) ->
             for name, part in (("first", fitted.first), ("second", fitted.second)):
                 _write_form(part, model, folder / name)
         case _:
-            fix = "export a run of: transformer, multimodal, item_knn, popularity, rank_fusion"
+            fix = "export a run of: transformer, multimodal, item_knn, ease, sparse_linear, time_linear, popularity"
             raise DataError(str(model.folder), "a recommender with an exported form", model.kind, fix)
     with (folder / "arrays.npz").open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
@@ -174,6 +178,24 @@ def _write_network(fitted: TransformerRecommender, folder: Path, facts: dict[str
     return {"base": fitted.network.counts.cpu().numpy()}
 
 
+def _list_linear_weights(fitted: LinearItemModel) -> Arrays:
+    """Weights of a linear model: sparse, or dense between some of the items.
+
+    Raises DataError for a model that reads kinds of events, which an exported history does not have.
+    """
+    if fitted.weighting.target_kind is not None:
+        fix = "serve it with `leaven serve`, or train it without target_kind"
+        raise DataError("export_model", "a model of items alone", "a model that reads kinds of events", fix)
+    n_items = len(fitted.item_weights) - 1
+    base = fitted.popularity_weight * fitted.item_weights[1:] / fitted.item_weights.max()
+    if fitted.dense_items is None:
+        sparse = {"starts": fitted.weights.indptr, "items": fitted.weights.indices, "values": fitted.weights.data}
+        return {"base": base, "rows": np.arange(n_items), **sparse}
+    rows = np.full(n_items, -1)
+    rows[fitted.dense_items - 1] = np.arange(len(fitted.dense_items))
+    return {"base": base, "rows": rows, "items": fitted.dense_items - 1, "values": fitted.weights}
+
+
 def _describe_cold_items(fitted: MultimodalRecommender) -> dict[str, float]:
     offset = rng.draw_uniform(np.array([ANONYMOUS_ROW_ID], np.uint64), 0)[0]
     return {"cold_item_share": float(fitted.item_table.cold_item_share), "cold_offset": float(offset)}
@@ -182,7 +204,9 @@ def _describe_cold_items(fitted: MultimodalRecommender) -> dict[str, float]:
 def _compare(model: TrainedModel, folder: Path, int8: bool) -> Parity:
     """Compare the lists of the exported files with those of the trained recommender."""
     rows = model.take_test_histories(_CHECKED_HISTORIES)
-    rows = replace(rows, row_ids=np.full(len(rows), ANONYMOUS_ROW_ID, np.uint64))
+    # exported histories have neither users nor times
+    same_id, same_time = np.full(len(rows), ANONYMOUS_ROW_ID, np.uint64), np.zeros(len(rows.items), np.int64)
+    rows = replace(rows, row_ids=same_id, times=same_time)
     ranked = model.recommender.recommend(rows, min(_CHECKED_K, model.n_items))
     scorer = standalone_scorer.Scorer(folder, int8)
     same, largest = 0.0, 0.0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +53,9 @@ class HistoryScores(nn.Module):
 
 
 def write_onnx(fitted: TransformerRecommender, path: Path) -> None:
-    """Write the network as ONNX: input `items` int64 (histories, max_length), output `scores` float32 (histories, items).
+    """Write the network as ONNX.
+
+    Input `items` int64 (histories, max_length), 0 in front; output `scores` float32 (histories, items).
 
     Raises MissingExtra without the libraries of the extra `serve`.
     """
@@ -61,8 +66,7 @@ def write_onnx(fitted: TransformerRecommender, path: Path) -> None:
     network = fitted.network.cpu().eval()
     graph = HistoryScores(network, fitted.config.loss != "binary").eval()
     example = torch.ones(2, network.shape.max_length, dtype=torch.int64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own
+    with _silence_warnings():
         torch.onnx.export(
             graph,
             (example,),
@@ -80,4 +84,18 @@ def write_int8(path: Path, quantized_path: Path) -> None:
     """Write the int8 form of an ONNX file: weights are quantized, activations when they are computed."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    quantize_dynamic(path, quantized_path, weight_type=QuantType.QInt8)
+    with _silence_warnings():
+        quantize_dynamic(path, quantized_path, weight_type=QuantType.QInt8)
+
+
+@contextmanager
+def _silence_warnings() -> Iterator[None]:
+    """Hide warnings of the exporting libraries: about their own deprecated functions and absent packages."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

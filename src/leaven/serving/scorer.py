@@ -16,6 +16,7 @@ from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories, compute_offsets
 from leaven.errors import SpecError
 from leaven.protocols import RankedItems
+from leaven.recommenders.linear_item_model import LinearItemModel
 from leaven.serving.trained_model import TrainedModel, load_trained_model
 
 ANONYMOUS_ROW_ID = 1
@@ -156,12 +157,16 @@ class Scorer:
         for item in items:
             is_item = ranked.items == self.model.item_numbers[item]
             floor = np.where(ranked.items > 0, ranked.scores, np.inf).min(axis=1)
-            scores = np.where(is_item.any(axis=1), ranked.scores[np.arange(len(is_item)), is_item.argmax(axis=1)], floor)
+            scores = np.where(
+                is_item.any(axis=1), ranked.scores[np.arange(len(is_item)), is_item.argmax(axis=1)], floor
+            )
             losses = scores[0] - scores[1:]
             order = np.argsort(-losses, kind="stable")[:n_reasons]
             ids = self.model.catalog.ids
             reasons[item] = [
-                Reason(ids[past.items[places[one]] - 1], round(float(losses[one]), 6)) for one in order if losses[one] > 0
+                Reason(ids[past.items[places[one]] - 1], round(float(losses[one]), 6))
+                for one in order
+                if losses[one] > 0
             ]
         return reasons
 
@@ -234,8 +239,10 @@ class Scorer:
 
     @cached_property
     def _default_kind(self) -> int:
-        """Code of the kind of the query's events: the most frequent one of the log."""
-        rows = self.model.known_histories
+        """Code of the kind of the query's events: the one that is recommended, else the most frequent of the log."""
+        recommender, rows = self.model.recommender, self.model.known_histories
+        if isinstance(recommender, LinearItemModel) and recommender.weighting.target_kind is not None:
+            return recommender.weighting.target_kind
         if rows is None or "kind" not in rows.extra or not rows.n_events:
             return 0
         return int(np.bincount(np.asarray(rows.extra["kind"], np.int64)).argmax())

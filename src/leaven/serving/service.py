@@ -167,7 +167,10 @@ class RecommenderService:
         return built
 
     def append_event(self, user: str, item: str, seconds: int | None) -> int:
-        """Append an event to a user's history; returns the number of such events. Raises DataError for an unknown item."""
+        """Append an event to a user's history; returns the number of such events.
+
+        Raises DataError for an unknown item.
+        """
         if item not in self.scorer.model.item_numbers:
             raise DataError("item", "an item of the catalog", repr(item), "train on a log with it first")
         return self.events.append(user, UserEvent(item, int(time.time()) if seconds is None else seconds))

@@ -39,7 +39,10 @@ class Scorer:
     def recommend(
         self, history: list[str], k: int = 10, exclude: tuple[str, ...] = (), allow_repeats: bool = False
     ) -> list[tuple[str, float]]:
-        """The k best items after a history of item ids, best first, with scores. Unknown ids are ignored."""
+        """The k best items after a history of item ids, best first, with scores. Unknown ids are ignored.
+
+        Models that read times take the events as simultaneous.
+        """
         events = np.array([self.numbers[item] for item in history if item in self.numbers], np.int64)
         barred = np.array([self.numbers[item] for item in exclude if item in self.numbers], np.int64)
         ranked = self.rank(events, k + len(barred), allow_repeats)
@@ -64,21 +67,25 @@ class Scorer:
         form, arrays = self.facts["form"], self.arrays
         if form == "onnx" and len(events):
             length = self.facts["max_length"]
-            row = np.zeros((1, length), np.int64)
-            row[0, length - len(events[-length:]) :] = events[-length:] + 1
-            return np.asarray(self.session.run(None, {"items": row})[0][0], np.float64)
+            padded = np.zeros((1, length), np.int64)
+            padded[0, length - len(events[-length:]) :] = events[-length:] + 1
+            return np.asarray(self.session.run(None, {"items": padded})[0][0], np.float64)
         scores = np.array(arrays["base"], np.float64)
         if form == "neighbors":
-            for back, item in enumerate(events[::-1][: self.facts["max_events"]].tolist()):
+            for nth, item in enumerate(events[::-1][: self.facts["max_events"]].tolist(), 1):
                 pairs = slice(arrays["starts"][item], arrays["starts"][item + 1])
-                scores[arrays["items"][pairs]] += (back + 1) ** -self.facts["recency_power"] * arrays["values"][pairs]
+                scores[arrays["items"][pairs]] += nth ** -self.facts["recency_power"] * arrays["values"][pairs]
         if form == "linear":
             back = np.arange(len(events), 0, -1.0)
             weights = np.zeros(len(scores))
             np.maximum.at(weights, events, back ** -self.facts["recency_power"])
             for item in np.flatnonzero(weights).tolist():
-                pairs = slice(arrays["starts"][item], arrays["starts"][item + 1])
-                scores[arrays["items"][pairs]] += weights[item] * arrays["values"][pairs]
+                row = int(arrays["rows"][item])  # of the items that have weights; -1: none
+                if "starts" in arrays and row >= 0:
+                    pairs = slice(arrays["starts"][row], arrays["starts"][row + 1])
+                    scores[arrays["items"][pairs]] += weights[item] * arrays["values"][pairs]
+                elif row >= 0:
+                    scores[arrays["items"]] += weights[item] * arrays["values"][row]
         return scores
 
     def _fuse(self, events: npt.NDArray[np.int64], depth: int, allow_repeats: bool) -> npt.NDArray[np.float64]:

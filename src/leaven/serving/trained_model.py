@@ -16,9 +16,10 @@ from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, LeavenError, SpecError, suggest_name
 from leaven.experiment.split_storage import load_catalog
+from leaven.facts.run_facts import FACTS_FILE
 from leaven.protocols import FittedRecommender
 from leaven.registry import find_kind, load_kind
-from leaven.run_folder import FACTS_FILE, SPEC_FILE, fingerprint_files, open_run, slugify
+from leaven.run_folder import SPEC_FILE, fingerprint_files, open_run, slugify
 
 MODEL_FOLDER = "model"
 SEARCH_SPEC_FILE = "best.toml"
@@ -155,7 +156,7 @@ def _choose_variant(folder: Path) -> str:
         return BASELINE
     comparison = read_run_facts(folder).comparison
     effects = [] if comparison is None else [one for one in comparison.effects if one.verdict == "helped"]
-    return max(effects, key=lambda one: one.lift).variant if effects else BASELINE
+    return max(effects, key=lambda one: one.lift or 0.0).variant if effects else BASELINE
 
 
 def _find_training(folder: Path, variant: str, seed: int | None) -> Path:

@@ -1,0 +1,87 @@
+"""The commands `leaven serve` and `leaven export-model`: a trained recommender behind HTTP, and as files."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leaven.cli import output
+from leaven.cli.info import Json
+
+TrainedRun = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or of `leaven auto`.")]
+VariantName = Annotated[
+    str, typer.Option(help="By default the variant with the highest lift that helped, else the baseline.")
+]
+
+
+def serve_run(
+    run: TrainedRun,
+    variant: VariantName = "",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    token: Annotated[
+        str, typer.Option(envvar="LEAVEN_TOKEN", help="Token of the requests; by default a new one, printed once.")
+    ] = "",
+    shadow: Annotated[Path | None, typer.Option(metavar="RUN2", help="A second run to compare with.")] = None,
+    shadow_variant: Annotated[str, typer.Option(help="Variant of the second run.")] = "",
+    events: Annotated[Path | None, typer.Option(help="File that keeps appended events.")] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Folder that models are loaded from; by default the parent of RUN.")
+    ] = None,
+    max_body: Annotated[int, typer.Option(min=1000, help="Largest body of a request in bytes.")] = 1_000_000,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds until a request is given up.")] = 5.0,
+    rate: Annotated[float, typer.Option(min=0, help="Requests per second of each client; 0: no limit.")] = 1000.0,
+) -> None:
+    """Serve a trained recommender over HTTP."""
+    from leaven.errors import MissingExtra
+    from leaven.progress import show_progress
+
+    try:
+        from leaven.serving.app import build_app, serve
+        from leaven.serving.guard import Limits
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "fastapi", "serve") from None
+    with show_progress() as on_progress:
+        from leaven.serving.scorer import Scorer
+        from leaven.serving.service import RecommenderService
+        from leaven.serving.user_events import UserEvents
+
+        on_progress(0, 0, "loading the model")
+        second = Scorer.load(shadow, shadow_variant) if shadow is not None else None
+        service = RecommenderService(Scorer.load(run, variant), UserEvents(events), second, models)
+        on_progress(1, 1, "loading the model")
+    chosen = token or secrets.token_urlsafe(24)
+    app = build_app(service, chosen, Limits(max_body, timeout, rate))
+    output.print_hint(f"serving {service.scorer.model.name} at http://{host}:{port}")
+    if not token:
+        output.print_hint(f"token: {chosen}")
+    serve(app, host, port)
+
+
+def export_trained_model(
+    run: TrainedRun,
+    out: Annotated[Path, typer.Option(help="A new folder for the files.")],
+    variant: VariantName = "",
+    license_name: Annotated[str, typer.Option("--license", help="License of the model.")] = "not stated",
+    json: Json = False,
+) -> None:
+    """Write a trained recommender as ONNX or arrays, with a model card and a scorer."""
+    from leaven.progress import show_progress
+
+    with show_progress() as on_progress:
+        from leaven.serving.model_export import export_model
+
+        on_progress(0, 0, "exporting the model")
+        manifest = export_model(run, out, variant, license_name)
+        on_progress(1, 1, "exporting the model")
+    if json:
+        output.print_json({"folder": out, **manifest.to_json()})
+        return
+    forms = {"float": manifest.exact} | ({"int8": manifest.int8} if manifest.int8 else {})
+    columns = ["form", ">histories", ">items in common", ">largest difference"]
+    rows = [(name, p.histories, f"{p.same_items:.2%}", f"{p.max_difference:.2g}") for name, p in forms.items()]
+    output.print_results(output.build_table(columns, rows, "compared with the trained recommender"))
+    output.print_hint(f"python {out / 'scorer.py'} ITEM ITEM …")
