@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from leaven.cli import auto, data_commands, exports, images, info, provenance, quality, run_list, runs, serving, sweeps, text
+from leaven.cli import (
+    auto,
+    data_commands,
+    exports,
+    images,
+    info,
+    provenance,
+    quality,
+    run_list,
+    runs,
+    serving,
+    sweeps,
+    text,
+)
 
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "Start here": {
@@ -32,10 +45,10 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "sweep": sweeps.sweep_field,
         "quality": quality.evaluate_rows,
         "export": exports.export_run,
+        "serve": serving.serve_run,
         "lineage": provenance.show_lineage,
         "erase": provenance.erase_from_run,
     },
-    "Serving": {"serve": serving.serve_run, "export-model": serving.export_trained_model},
     "Reference": {"list": info.list_kinds, "schema": info.print_schema, "doctor": info.check_machine},
 }
 """Panel of the help -> command -> its function."""

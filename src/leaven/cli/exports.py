@@ -10,6 +10,7 @@ import typer
 
 from leaven.cli import output
 from leaven.cli.info import Json
+from leaven.cli.serving import TRAINED_MODEL, export_trained_model
 
 if TYPE_CHECKING:
     from leaven.exports import Manifest
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def export_run(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or of `leaven expand`.")],
-    to: Annotated[str, typer.Option("--to", metavar="KIND", help="The target: see `leaven list exports`.")],
+    to: Annotated[str, typer.Option("--to", metavar="KIND", help="The target: see `leaven list exports`; or onnx.")],
     out: Annotated[Path, typer.Option(help="A new folder for the files.")],
     variant: Annotated[
         str, typer.Option(help="The variant whose rows are exported; baseline: the real rows alone.")
@@ -30,8 +31,12 @@ def export_run(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Rows of a run in the form of another library: RecBole, Spark, Hugging Face …"""
+    """Rows of a run in the form of another library: RecBole, Spark, Hugging Face …; --to onnx: its trained model."""
     from leaven.progress import show_progress
+
+    if to == TRAINED_MODEL:
+        export_trained_model(run, out, variant, changes or (), json)
+        return
 
     with show_progress() as on_progress:
         from leaven.exports import export

@@ -1,17 +1,19 @@
-"""The commands `leaven serve` and `leaven export-model`: a trained recommender behind HTTP, and as files."""
+"""The command `leaven serve`, and `leaven export RUN --to onnx`: a trained recommender behind HTTP, and as files."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from leaven.cli import output
-from leaven.cli.info import Json
 
 TrainedRun = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or of `leaven auto`.")]
+TRAINED_MODEL = "onnx"
+"""Target of `leaven export` that writes the trained model instead of rows."""
 VariantName = Annotated[
     str, typer.Option(help="By default the variant with the highest lift that helped, else the baseline.")
 ]
@@ -61,19 +63,18 @@ def serve_run(
     serve(app, host, port)
 
 
-def export_trained_model(
-    run: TrainedRun,
-    out: Annotated[Path, typer.Option(help="A new folder for the files.")],
-    variant: VariantName = "",
-    license_name: Annotated[str, typer.Option("--license", help="License of the model.")] = "not stated",
-    json: Json = False,
-) -> None:
-    """Write a trained recommender as ONNX or arrays, with a model card and a scorer."""
+def export_trained_model(run: Path, out: Path, variant: str, changes: Sequence[str], json: bool) -> None:
+    """Write the trained recommender of a run, for `leaven export RUN --to onnx`. changes: "license=NAME" or none."""
+    from leaven.errors import SpecError
     from leaven.progress import show_progress
 
     with show_progress() as on_progress:
         from leaven.serving.model_export import export_model
 
+        names = [change.removeprefix("license=") for change in changes if change.startswith("license=")]
+        if len(names) < len(changes):
+            raise SpecError("--set", "license=NAME, the only field of onnx", repr(list(changes)), "")
+        license_name = names[-1] if names else "not stated"
         on_progress(0, 0, "exporting the model")
         manifest = export_model(run, out, variant, license_name)
         on_progress(1, 1, "exporting the model")
