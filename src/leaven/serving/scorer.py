@@ -66,7 +66,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reason:
-    """An event that stands behind an item: how much the item's score falls without that event."""
+    """An event of the history that supports an item: how much the item's score falls without that event."""
 
     event: str
     score_loss: float
@@ -202,7 +202,7 @@ class Scorer:
         return barred
 
     def _number_items(self, query: Query) -> tuple[npt.NDArray[np.int32], dict[str, str]]:
-        """(int32 (items,): dense ids, 0 for unknown items, unknown id -> own id that stands in for it)."""
+        """(int32 (items,): dense ids, 0 for unknown items, unknown id -> own id of its replacement)."""
         numbers = np.array([self.model.item_numbers.get(item, 0) for item in query.items], np.int32)
         replaced = {}
         for place in np.flatnonzero(numbers == 0).tolist():
