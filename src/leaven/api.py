@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from leaven.augmentation import Plan
+    from leaven.augmentation import RowPreviews
+    from leaven.augmentation.plan import PlanLike
     from leaven.datasets.catalog import Catalog
     from leaven.datasets.events import Events
     from leaven.datasets.histories import Histories
     from leaven.datasets.images import Images
+    from leaven.datasets.samples import Samples
     from leaven.ingest import CatalogSource, ReadingOptions
     from leaven.protocols import ImageTransform, TextTransform
     from leaven.run_folder import RunFolder
@@ -89,11 +91,19 @@ def split(log: Events | Histories | Any, kind: str | TimeSplit | LeaveOneOut = "
     return log_splits.split(replace(ordered.histories, catalog=catalog), kind, key)
 
 
-def preview(plan: Plan, train: Histories, rows: int = 10, seed: int = 7) -> list[dict[str, Any]]:
-    """Return examples of a plan's changes: step, before and after (item names), changed positions."""
+def preview(plan: PlanLike, train: Histories | Samples, rows: int = 10, seed: int = 7) -> RowPreviews:
+    """Return some rows before and after each step of a plan; `print` shows them aligned, with your titles and ids.
+
+    Each row has `step`, `user`, `before`, `after` (titles), `before_ids`, `after_ids` and `changed`, positions in
+    `after`. plan: or the steps of one, as in `leaven.expand`.
+
+    >>> from leaven.datasets.histories import Histories
+    >>> print(preview("reverse", Histories.from_lists([[1, 2, 3]], n_items=3))[0].after)
+    ['2', '1', '3']
+    """
     from leaven import augmentation
 
-    return [example.as_dict() for example in augmentation.preview_plan(plan, train, rows, seed)]
+    return augmentation.preview_rows(plan, train, rows, seed)
 
 
 def preview_text(

@@ -31,7 +31,11 @@ def test_a_log_is_split_and_a_plan_is_previewed() -> None:
     assert parts.train.lengths.tolist() == [8, 8, 8, 8]
     plan = leaven.Plan([leaven.Step(leaven.Crop(keep_range=(0.5, 0.5)))])
     examples = leaven.preview(plan, parts.train, rows=2)
-    assert [len(example["after"]) for example in examples] == [4, 4]
+    assert [len(example.after) for example in examples] == [4, 4]
+    first = examples[0]
+    assert first.user in {"u0", "u1", "u2", "u3"}
+    assert list(first.before_ids) == [f"i{place}" for place in range(8)]
+    assert first.after == [first.before_ids[first.before.index(name)] for name in first.after]
     with pytest.raises(leaven.SpecError):
         leaven.split(parts.train, "leave_one_in")
 

@@ -14,7 +14,8 @@ from leaven.augmentation.epochs import EpochRows, build_epoch_rows
 from leaven.augmentation.expansion import Expansion, expand, load_expansion, write_expansion
 from leaven.augmentation.item_views import CatalogViews, build_catalog_views, list_item_steps
 from leaven.augmentation.plan import Plan, Step
-from leaven.augmentation.preview import preview_plan
+from leaven.augmentation.preview import preview_plan, preview_rows
+from leaven.augmentation.row_previews import PreviewedRow, RowPreviews
 from leaven.augmentation.step_fitting import FittedStep, fit_step
 from leaven.facts import Preview
 
@@ -25,6 +26,8 @@ __all__ = [
     "FittedStep",
     "Plan",
     "Preview",
+    "PreviewedRow",
+    "RowPreviews",
     "Step",
     "build_catalog_views",
     "build_epoch_rows",
@@ -33,5 +36,6 @@ __all__ = [
     "list_item_steps",
     "load_expansion",
     "preview_plan",
+    "preview_rows",
     "write_expansion",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 
 from leaven.augmentation.apply_step import append_rows, replace_rows
 from leaven.augmentation.plan import PlanLike, Step, convert_plan
+from leaven.augmentation.row_previews import PreviewedRow, RowPreviews
 from leaven.augmentation.shorthand import check_training_rows
 from leaven.augmentation.step_fitting import FittedStep, fit_step
 from leaven.datasets.histories import NO_PARENT
@@ -20,9 +21,9 @@ from leaven.modalities.modality import PlanRows
 from leaven.protocols import Rows, get_traits
 
 
-def preview_plan(
+def preview_rows(
     plan: PlanLike, train: Rows, rows: int = 10, seed: int = 0, fitted: Mapping[int, FittedStep] | None = None
-) -> list[Preview]:
+) -> RowPreviews:
     """`rows` pairs of rows before and after, divided evenly among the steps.
 
     Short rows are drawn at random, the same ones for the same seed. Every step is applied to real rows, regardless of
@@ -34,7 +35,7 @@ def preview_plan(
     plan = convert_plan(plan)
     shown_steps = [one for one in enumerate(plan.named_steps, 1) if is_previewable(one[1])]
     if not shown_steps or not len(train):
-        return []
+        return RowPreviews(())
     chosen = select_preview_rows(len(shown_steps), train, rows, seed)
     shown = []
     for number, step in shown_steps:
@@ -52,7 +53,14 @@ def preview_plan(
                 new = result.rows.slice(0, 1)
                 from_nothing = bool(new.parents[0] == NO_PARENT)
                 shown.append(compare_rows(step.display_name, row.slice(0, 0) if from_nothing else row, new))
-    return shown[:rows]
+    return RowPreviews(tuple(shown[:rows]))
+
+
+def preview_plan(
+    plan: PlanLike, train: Rows, rows: int = 10, seed: int = 0, fitted: Mapping[int, FittedStep] | None = None
+) -> list[Preview]:
+    """The rows of `preview_rows` without ids, for the facts of a run."""
+    return [row.to_facts() for row in preview_rows(plan, train, rows, seed, fitted)]
 
 
 def is_previewable(step: Step) -> bool:
@@ -65,10 +73,10 @@ def select_preview_rows(steps: int, train: Any, rows: int, seed: int) -> Any:
     return get_plan_rows(train).choose(train, max(1, -(-rows // steps)), seed)
 
 
-def compare_rows(step: str, before: Any, after: Any) -> Preview:
-    """Preview of one history or sample; `before` may be empty."""
-    comparison = get_plan_rows(after).compare(before, after)
-    return Preview(step, comparison.before, comparison.after, comparison.changed)
+def compare_rows(step: str, before: Any, after: Any) -> PreviewedRow:
+    """One history or sample before and after; `before` may be empty."""
+    found = get_plan_rows(after).compare(before, after)
+    return PreviewedRow(step, found.before, found.after, found.changed, found.user, found.before_ids, found.after_ids)
 
 
 def get_plan_rows(rows: Any) -> PlanRows:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from leaven.cli import output
+from leaven.display import draw_sparkline
 from leaven.report.number_format import format_label, format_named, format_number, format_record, list_scalars
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
-_MAX_BLOCKS = 40  # of a drawing: it shares a line of 80 with its title
 _MAX_CHARACTERS = 76  # of an example; `--json` has it in full, and four more
 _PLOTS = {
     "length_histogram": "events of a history",
@@ -100,15 +98,3 @@ def _list_pairs(curve: Any) -> list[tuple[Any, Any]]:
     if isinstance(curve, Mapping):
         return list(curve.items())
     return [(one[0], one[1]) if isinstance(one, list | tuple) else (number, one) for number, one in enumerate(curve, 1)]
-
-
-def draw_sparkline(heights: Sequence[float]) -> str:
-    """A curve as one line of blocks: means of neighbors where there are many; zero is a blank.
-
-    >>> draw_sparkline([0, 1, 2, 4])
-    ' ▂▄█'
-    """
-    step = max(1, -(-len(heights) // _MAX_BLOCKS))
-    means = [statistics.fmean(heights[first : first + step]) for first in range(0, len(heights), step)]
-    top = max(means, default=0.0) or 1.0
-    return "".join(_BLOCKS[max(0, round(8 * mean / top) - 1)] if mean > 0 else " " for mean in means)

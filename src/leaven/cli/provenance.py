@@ -76,6 +76,7 @@ def _format_lineage(lineage: Lineage) -> Iterator[Any]:
 
 
 def _format_link(link: LineageLink) -> Iterator[Any]:
+    from leaven.augmentation.row_previews import PreviewedRow
     from leaven.cli.row_tables import format_preview
 
     yield Text(f"  {link.step}", style="cyan")
@@ -83,7 +84,7 @@ def _format_link(link: LineageLink) -> Iterator[Any]:
     source += f", copy {link.copy + 1}" if link.mode == "append" and link.parent else ""
     source += f", part {link.part + 1}" if link.part else ""
     yield output.build_pairs([("    step", link.text), ("    row", f"{link.row_id} {source}, weight {link.weight:g}")])
-    yield output.build_pairs(format_preview(link.preview))
+    yield from format_preview(PreviewedRow.from_facts(link.preview))
     if link.filters:
         yield output.build_pairs([(f"    {verdict.filter}", _format_verdict(verdict)) for verdict in link.filters])
 

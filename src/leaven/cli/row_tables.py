@@ -2,53 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.text import Text
 
+from leaven.augmentation.row_previews import Mark, PreviewedRow, RowPreviews, format_line
 from leaven.cli import output
-from leaven.facts import Preview, ReuseFacts, StepFacts, VariantFacts
-from leaven.report.row_previews import Chip, build_preview
+from leaven.display import measure_width, shorten_text
+from leaven.facts import ReuseFacts, StepFacts, VariantFacts
 
-_MAX_CHIPS = 12  # entries of a row; longer rows show the places that changed
-_MAX_CHARACTERS = 32  # of an item name
+_STYLES: Mapping[Mark, str] = {"": "", "-": "red", "+": "bold green", "~": "yellow", "…": "dim"}
 
 
-def format_previews(previews: Mapping[str, Sequence[Preview]]) -> Iterator[Any]:
-    """The previews of each variant: rows before and after. Removed events are in brackets, new ones between stars."""
-    for variant, examples in previews.items():
+def format_previews(previews: Mapping[str, RowPreviews]) -> Iterator[Any]:
+    """The previews of each variant: rows before and after, aligned. "-" removed, "+" new, "~" replaced."""
+    for variant, shown in previews.items():
         yield Text(variant, style="bold")
-        if not examples:
+        if not len(shown):
             yield Text("  no row can change: the plan has no steps, or histories are too short", style="dim")
-        for example in examples:
-            yield Text(f"  {example.step}", style="cyan")
-            yield output.build_pairs(format_preview(example))
+        for row in shown:
+            yield Text(f"  {row.heading}", style="cyan")
+            yield from format_preview(row)
         yield Text("")
 
 
-def format_preview(preview: Preview) -> Iterator[tuple[str, Text]]:
-    """The lines "before" and "after" of one preview."""
-    view = build_preview(preview, _MAX_CHIPS)
-    if view.before:
-        yield "    before", _format_chips(view.before, "[", "]", "red")
-    if view.is_unchanged:
-        yield "    after", Text("unchanged by this step", style="dim")
-    else:
-        yield "    after" if view.before else "    new", _format_chips(view.after, "*", "*", "bold green")
-
-
-def _format_chips(chips: Sequence[Chip], opening: str, closing: str, style: str) -> Text:
-    """The entries of a row; the arrow between them is in no title."""
-    line = Text()
-    for position, chip in enumerate(chips):
-        line.append(" → " if position else "", "dim")
-        name = chip.text if len(chip.text) <= _MAX_CHARACTERS else chip.text[: _MAX_CHARACTERS - 1] + "…"
-        if chip.hidden:
-            line.append(name, "dim")
-        else:
-            line.append(f"{opening}{name}{closing}" if chip.mark else name, style if chip.mark else "")
-    return line
+def format_preview(row: PreviewedRow) -> Iterator[Text]:
+    """The lines of one row, the entries before and after next to each other."""
+    if row.is_unchanged:
+        yield Text("    unchanged by this step", style="dim")
+    width = max((measure_width(shorten_text(line.before)) for line in row.lines), default=0)
+    for line in row.lines:
+        yield Text(f"  {line.mark or ' '} {format_line(line, width)}", style=_STYLES[line.mark], no_wrap=True)
 
 
 def format_row_counts(variant: VariantFacts) -> Iterator[Any]:

@@ -106,6 +106,11 @@ class LogNames:
         return order, self.row_ids[order]
 
 
+def find_user(names: LogNames | None, row_ids: RowIds) -> str:
+    """The original id of the first of these users; "" where it is not known."""
+    return "" if names is None or not len(row_ids) else names.find_users(row_ids[:1])[0].as_py() or ""
+
+
 def merge_names(parts: Sequence[LogNames | None]) -> LogNames | None:
     """The names of the first part with the users of all; None where no part has users."""
     import pyarrow as pa

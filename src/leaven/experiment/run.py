@@ -10,7 +10,15 @@ from typing import Any
 
 import tomli_w
 
-from leaven.augmentation import Plan, Step, preview_plan, write_expansion
+from leaven.augmentation import (
+    Plan,
+    PreviewedRow,
+    RowPreviews,
+    Step,
+    preview_plan,
+    preview_rows,
+    write_expansion,
+)
 from leaven.augmentation.expansion import LazyRows, count_workers
 from leaven.config import Spec, Variant, build_repeat, resolve_spec
 from leaven.config.experiment_spec import BASELINE, CONTROL
@@ -271,13 +279,14 @@ def expand_variant(
 
 def preview_variants(
     spec: Spec, name: str | None, rows: int, scratch: Path, on_progress: ProgressCallback = no_progress
-) -> Mapping[str, Sequence[Preview]]:
+) -> Mapping[str, RowPreviews]:
     """Name of a variant -> before and after on some of the user's own rows. scratch: an empty folder for the split."""
     variants = [spec.variant(name)] if name else list(spec.variants)
     data = prepare(spec, RunFolder(scratch), on_progress)
-    shown: dict[str, Sequence[Preview]] = {}
+    shown: dict[str, RowPreviews] = {}
     for variant in variants:
         views = build_item_views(spec.recommender, spec.seed, variant.plan, data.catalog, 0, scratch / VIEWS_FOLDER)
-        previews = preview_plan(variant.plan, data.train, rows, spec.seed)
-        shown[variant.name] = [*previews, *preview_item_steps(views, rows)]
+        previews = preview_rows(variant.plan, data.train, rows, spec.seed)
+        on_items = map(PreviewedRow.from_facts, preview_item_steps(views, rows))
+        shown[variant.name] = RowPreviews((*previews, *on_items))
     return shown

@@ -123,11 +123,18 @@ class RowQuality(Generic[R]):
 
 @dataclass(frozen=True)
 class RowComparison:
-    """One row before and after a step, in parts; changed: indices into `after` of parts that are new."""
+    """One row before and after a step, in parts; changed: indices into `after` of parts that are new.
+
+    user                   the user's own id; "" where it is not known
+    before_ids, after_ids  own ids of the parts; empty where they have none
+    """
 
     before: Sequence[str]
     after: Sequence[str]
     changed: Sequence[int]
+    user: str = ""
+    before_ids: Sequence[str] = ()
+    after_ids: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

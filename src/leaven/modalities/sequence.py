@@ -18,6 +18,7 @@ from leaven.datasets.catalog import Catalog
 from leaven.datasets.event_table import MIN_CLOCK_TIME
 from leaven.datasets.events import Events
 from leaven.datasets.histories import REAL_ORIGIN, Histories, concat_histories
+from leaven.datasets.log_names import find_user
 from leaven.errors import DataError
 from leaven.ingest.source_config import REQUIRED_COLUMNS, CatalogSource, LogSource
 from leaven.kernels.ngram_hashes import hash_item_multisets
@@ -342,7 +343,9 @@ def _compare_histories(before: Histories, after: Histories) -> RowComparison:
     blocks = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
     same = {block.b + offset for block in blocks for offset in range(block.size)}
     changed = [index for index in range(len(new)) if index not in same]
-    return RowComparison(list_item_names(before), list_item_names(after), changed)
+    user = find_user(before.names, before.row_ids)
+    ids = before.decode(before.items), after.decode(after.items)
+    return RowComparison(list_item_names(before), list_item_names(after), changed, user, *ids)
 
 
 def list_item_names(rows: Histories) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
+from leaven.datasets.log_names import find_user
 from leaven.datasets.samples import METADATA_KEY, Samples
 from leaven.errors import DataError
 from leaven.metrics.synthetic import FeaturizedRows, membership_inference
@@ -295,6 +296,7 @@ def _compare_cells(before: Samples, after: Samples) -> RowComparison:
         [f"{name} {old[name]}" for name in names if old],
         [f"{name} {new[name]}" for name in names],
         [index for index, name in enumerate(names) if old.get(name) != new[name]],
+        find_user(before.names, before.user_ids),
     )
 
 

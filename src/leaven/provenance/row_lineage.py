@@ -243,7 +243,7 @@ class _VariantRows:
             part=before.source.part if before else 0,
             weight=float(row.weight[0]),
             parameters=to_table(step),
-            preview=compare_rows(step.display_name, shown, row),
+            preview=compare_rows(step.display_name, shown, row).to_facts(),
             filters=tuple(self._apply_filters(step, row)),
         )
 

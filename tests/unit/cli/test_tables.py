@@ -6,35 +6,30 @@ from dataclasses import replace
 
 import pytest
 
+from leaven.augmentation.row_previews import PreviewedRow, RowPreviews
 from leaven.cli import data_commands, output
-from leaven.cli.profile_view import draw_sparkline, format_profile
+from leaven.cli.profile_view import format_profile
 from leaven.cli.row_tables import format_previews, format_row_counts
 from leaven.cli.runs import format_dry_run
+from leaven.display import draw_sparkline
 from leaven.experiment.run import RunOutline
-from leaven.facts import Preview
 from leaven.simulator import Simulator
 from unit.report.sample_facts import full, full_json
 
 FACTS = full()
 
 
-def test_new_events_are_marked_without_color(capsys: pytest.CaptureFixture[str]) -> None:
-    row = Preview("substitute", ["mug", "lamp, red"], ["mug", "cup"], [1])
+def test_rows_before_and_after_are_aligned_and_marked_without_color(capsys: pytest.CaptureFixture[str]) -> None:
+    row = PreviewedRow("substitute", ["mug", "lamp, red"], ["mug", "cup"], [1], "ann")
     left, made = replace(row, after=row.before, changed=[]), replace(row, before=[], changed=[0, 1])
-    output.print_results(*format_previews({"crop": [row, left, made], "nothing": []}))
-    out = capsys.readouterr().out
-    assert "after   unchanged" in out
-    assert "new  *mug* → *cup*" in out
-    assert "before  mug → [lamp, red]" in out
-    assert "after   mug → *cup*" in out
-    assert "no row can change" in out
-
-
-def test_a_long_row_shows_the_places_that_changed(capsys: pytest.CaptureFixture[str]) -> None:
-    names = [f"i{place}" for place in range(40)]
-    output.print_results(*format_previews({"a": [Preview("s", names, [*names[:20], "new", *names[20:]], [20])]}))
-    out = capsys.readouterr().out
-    assert "… 18 more → i18 → i19 → *new* → i20 → i21 → … 18 more" in out
+    output.print_results(*format_previews({"crop": RowPreviews((row, left, made)), "nothing": RowPreviews(())}))
+    lines = capsys.readouterr().out.splitlines()
+    assert "  substitute · ann" in lines
+    assert "    mug        mug" in [line[:18] for line in lines]
+    assert "  ~ lamp, red  cup" in lines
+    assert [line.split() for line in lines if line.startswith("  +")] == [["+", "mug"], ["+", "cup"]]
+    assert any("unchanged by this step" in line for line in lines)
+    assert any("no row can change" in line for line in lines)
 
 
 def test_counts_of_rows_give_the_reasons_of_unchanged_and_rejected_ones(capsys: pytest.CaptureFixture[str]) -> None:
