@@ -301,7 +301,8 @@ class TransformerRecommender:
             raise SpecError("recommend", "a list of 1 item or more", f"k = {k}", "")
         if histories.n_items != n_items:
             raise DataError("histories", f"ids of a catalog of {n_items} items", f"{histories.n_items} items", "")
-        net = self.network.to(resolve_device(self.config.device))
+        device = resolve_device(self.config.device)
+        net = self.network if self.network.counts.device == device else self.network.to(device)  # the check is faster
         excluded = None if allow_repeats else histories
         items, scores = rank_items(net, histories, k, excluded, self.config.loss != "binary", self._item_vectors)
         return RankedItems(items, scores)

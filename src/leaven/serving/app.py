@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Body, FastAPI, HTTPException, Request
@@ -22,13 +23,12 @@ from pydantic import Field
 from starlette.exceptions import HTTPException as AnyHttpError
 
 from leaven.errors import LeavenError
+from leaven.serving.batching import RequestBatcher
 from leaven.serving.guard import Guard, Limits, RequestMetrics
 from leaven.serving.requests import MAX_BATCH, AnswerBody, EventBody, ModelBody, RecommendBody
 from leaven.serving.service import ModelChange, RecommenderService
 
-Result = TypeVar("Result")
 Batch = Annotated[list[RecommendBody], Field(min_length=1, max_length=MAX_BATCH)]
-_SCORING_THREADS = 2
 _LOG = logging.getLogger("leaven.serving")
 _MAX_ERRORS = 3
 
@@ -38,19 +38,26 @@ class _Runtime:
 
     def __init__(self, service: RecommenderService, limits: Limits) -> None:
         self.service, self.limits, self.registry = service, limits, CollectorRegistry()
-        self.n_events = Counter("leaven_events", "Events appended to histories", registry=self.registry)
+        self._events = Counter("leaven_events", "Events appended to histories", registry=self.registry)
         self._changes = Counter("leaven_model_changes", "Models loaded while serving", registry=self.registry)
         self._items = Gauge("leaven_catalog_items", "Items of the served catalog", registry=self.registry)
         self._items.set(service.scorer.model.n_items)
-        self._scoring, self._loading = CapacityLimiter(_SCORING_THREADS), CapacityLimiter(1)
+        self._batcher = RequestBatcher(service)
+        self._appending, self._loading = CapacityLimiter(1), CapacityLimiter(1)
 
-    async def score(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call a function in a scoring thread. Raises HTTPException after the time limit."""
+    async def answer(self, bodies: Sequence[RecommendBody]) -> list[dict[str, Any]]:
+        """Answers of the service. Raises HTTPException after the time limit."""
         try:
-            call = to_thread.run_sync(function, *arguments, limiter=self._scoring, abandon_on_cancel=True)
-            return await asyncio.wait_for(call, self.limits.timeout_seconds)
+            return await self._batcher.answer(bodies, self.limits.timeout_seconds)
         except TimeoutError:
             raise HTTPException(503, f"no answer within {self.limits.timeout_seconds:g} seconds") from None
+
+    async def append_event(self, body: EventBody) -> int:
+        """The number of events of the user, with this one."""
+        arguments = (self.service.append_event, body.user, body.item, body.time)
+        count = await to_thread.run_sync(*arguments, limiter=self._appending)
+        self._events.inc()
+        return count
 
     async def change_model(self, load: Callable[[], ModelChange]) -> ModelChange:
         """Load a model in its own thread; requests are answered meanwhile."""
@@ -133,15 +140,13 @@ def _add_scoring_routes(app: FastAPI, runtime: _Runtime) -> None:
     async def recommend(body: Annotated[RecommendBody | Batch, Body()]) -> JSONResponse:
         """The best items for one history, or for each of a batch."""
         bodies: Sequence[RecommendBody] = body if isinstance(body, list) else [body]
-        answers = await runtime.score(service.recommend, bodies)
+        answers = await runtime.answer(bodies)
         return JSONResponse(answers if isinstance(body, list) else answers[0])
 
     @app.post("/events", status_code=201)
     async def append_event(body: EventBody) -> dict[str, int]:
         """Append an event to a user's history; the next answer reads it."""
-        count = await runtime.score(service.append_event, body.user, body.item, body.time)
-        runtime.n_events.inc()
-        return {"events": count}
+        return {"events": await runtime.append_event(body)}
 
     @app.post("/models")
     async def load_model(body: ModelBody) -> dict[str, str]:
@@ -184,6 +189,8 @@ def serve(app: FastAPI, host: str, port: int) -> None:
     """Serve until the process is stopped; requests in progress are answered first."""
     import uvicorn
 
+    if "torch" in sys.modules:  # requests run next to each other; threads inside of one only cost time
+        sys.modules["torch"].set_num_threads(1)
     config = uvicorn.Config(app, host, port, log_level="warning", access_log=False, timeout_graceful_shutdown=10)
     try:
         uvicorn.Server(config).run()

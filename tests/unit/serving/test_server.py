@@ -306,3 +306,26 @@ def test_a_service_loads_models_below_its_root_only(runs: Path) -> None:
     assert not service.is_allowed(runs / ".." / "elsewhere")
     with pytest.raises(DataError):
         service.load_model(runs / "nothing")
+
+
+def test_requests_that_wait_are_answered_together_and_each_gets_its_own(
+    client: TestClient, service: RecommenderService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, answer = list[int](), RecommenderService.recommend
+
+    def slow_answer(self: RecommenderService, bodies: list) -> list:
+        sizes.append(len(bodies))
+        time.sleep(0.05)
+        return answer(self, bodies)
+
+    monkeypatch.setattr(RecommenderService, "recommend", slow_answer)
+    items = [f"i{number:02d}" for number in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        found = list(pool.map(lambda item: list_items(client.post("/recommend", json={"items": [item]})), items))
+    assert found == [list(service.scorer.recommend([item]).items) for item in items]
+    assert sum(sizes) == 12
+    assert len(sizes) < 12
+    wrong = [{"items": [], "filter": {"colour": "red"}}, {"items": ["i03"]}]
+    with ThreadPoolExecutor(2) as pool:
+        codes = list(pool.map(lambda body: client.post("/recommend", json=body).status_code, wrong))
+    assert codes == [422, 200]
