@@ -302,7 +302,7 @@ class TransformerRecommender:
         if histories.n_items != n_items:
             raise DataError("histories", f"ids of a catalog of {n_items} items", f"{histories.n_items} items", "")
         device = resolve_device(self.config.device)
-        net = self.network if self.network.counts.device == device else self.network.to(device)  # the check is faster
+        net = self.network if self.network.counts.device.type == device else self.network.to(device)  # the check is faster
         excluded = None if allow_repeats else histories
         items, scores = rank_items(net, histories, k, excluded, self.config.loss != "binary", self._item_vectors)
         return RankedItems(items, scores)

@@ -54,8 +54,8 @@ class _Runtime:
 
     async def append_event(self, body: EventBody) -> int:
         """The number of events of the user, with this one."""
-        arguments = (self.service.append_event, body.user, body.item, body.time)
-        count = await to_thread.run_sync(*arguments, limiter=self._appending)
+        append = self.service.append_event
+        count = await to_thread.run_sync(append, body.user, body.item, body.time, limiter=self._appending)
         self._events.inc()
         return count
 
