@@ -302,7 +302,8 @@ class TransformerRecommender:
         if histories.n_items != n_items:
             raise DataError("histories", f"ids of a catalog of {n_items} items", f"{histories.n_items} items", "")
         device = resolve_device(self.config.device)
-        net = self.network if self.network.counts.device.type == device else self.network.to(device)  # the check is faster
+        is_there = self.network.counts.device.type == device  # `to` visits every module, even for nothing
+        net = self.network if is_there else self.network.to(device)
         excluded = None if allow_repeats else histories
         items, scores = rank_items(net, histories, k, excluded, self.config.loss != "binary", self._item_vectors)
         return RankedItems(items, scores)
