@@ -160,9 +160,9 @@ def test_rows_alone_with_two_workers_have_the_same_bytes(done, spec, tmp_path) -
 
 def test_a_preview_shows_cells_and_an_outline_counts(spec, tmp_path) -> None:
     shown = preview_variants(spec, None, 4, tmp_path)
-    assert all(one["after"][-1].startswith("label ") for one in shown["even classes"])
-    assert shown["fresh masks"][0]["changed"]
-    assert describe_run(spec)["trainings"] == 10
+    assert all(one.after[-1].startswith("label ") for one in shown["even classes"])
+    assert shown["fresh masks"][0].changed
+    assert describe_run(spec).trainings == 10
 
 
 def table(folder: Path, rows: int = 600, leak: bool = False, one_class: bool = False) -> Path:

@@ -117,7 +117,7 @@ def test_the_resolved_spec_gives_the_same_variants(done, folder) -> None:
 
 def test_a_preview_tells_of_pictures_too(folder, tmp_path) -> None:
     found = preview_variants(load_spec(folder / "spec.toml"), None, 6, tmp_path)["rows, words and pictures"]
-    assert any("levels" in one["after"][0] for one in found if one["step"] == "brightness")
+    assert any("levels" in one.after[0] for one in found if one.step == "brightness")
 
 
 def test_a_recommender_that_reads_no_pictures_is_refused_before_anything_is_read(folder) -> None:

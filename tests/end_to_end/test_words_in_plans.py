@@ -73,7 +73,7 @@ def test_a_run_trains_on_views_keeps_them_by_item_and_shows_them(folder) -> None
 
 def test_a_preview_shows_texts_and_rows(folder, tmp_path) -> None:
     found = preview_variants(load_spec(folder / "spec.toml"), None, 6, tmp_path)["rows and words"]
-    assert {one["step"] for one in found} == {"crop", "delete words"} | ({"units"} & {one["step"] for one in found})
+    assert {one.step for one in found} == {"crop", "delete words"} | ({"units"} & {one.step for one in found})
 
 
 def test_a_recommender_without_text_is_rejected_before_anything_is_read(folder) -> None:

@@ -39,9 +39,10 @@ class PreviewedRow:
 
     >>> print(PreviewedRow("mask", ["mug", "lamp", "bag"], ["mug", "[mask]", "bag"], [1], "ann"))
     mask · ann
-        mug   mug
-      ~ lamp  [mask]
-        bag   bag
+        before  after
+        mug     mug
+      ~ lamp    [mask]
+        bag     bag
     """
 
     step: str
@@ -80,11 +81,18 @@ class PreviewedRow:
         """Aligned entries; runs without a change are shortened in long rows."""
         return align_entries(self.before, self.after)
 
+    def format_lines(self) -> Iterator[tuple[Mark, str]]:
+        """(mark, text) of each line, the entries before and after in two columns below their names."""
+        if self.is_unchanged:
+            yield "…", "    unchanged by this step"
+        names = PreviewLine("", "before", "after") if self.before else PreviewLine("", "", "new")
+        cells = [(line.mark, shorten_text(line.before), shorten_text(line.after)) for line in (names, *self.lines)]
+        width = max(measure_width(before) for _, before, _ in cells)
+        for mark, before, after in cells:
+            yield mark, f"  {mark or ' '} {pad_text(before, width)}{'  ' if width else ''}{after}".rstrip()
+
     def __str__(self) -> str:
-        lines = self.lines
-        width = max((measure_width(shorten_text(line.before)) for line in lines), default=0)
-        texts = [f"  {line.mark or ' '} {format_line(line, width)}".rstrip() for line in lines]
-        return "\n".join([self.heading, *(["    unchanged by this step"] if self.is_unchanged else []), *texts])
+        return "\n".join([self.heading, *(text for _, text in self.format_lines())])
 
 
 @dataclass(frozen=True, repr=False)
@@ -155,9 +163,3 @@ def _shorten_runs(lines: list[PreviewLine], max_lines: int) -> Iterator[PreviewL
             yield PreviewLine("…", f"{len(run) - head - tail} more {words[mark]}", "")
             yield from run[len(run) - tail :]
         first = last
-
-
-def format_line(line: PreviewLine, width: int) -> str:
-    """The two entries of a line, the second one after `width` columns; titles are shortened."""
-    after = f"  {shorten_text(line.after)}" if line.after else ""
-    return f"{pad_text(shorten_text(line.before), width)}{after}" if width else shorten_text(line.after)

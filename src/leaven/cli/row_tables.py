@@ -7,9 +7,8 @@ from typing import Any
 
 from rich.text import Text
 
-from leaven.augmentation.row_previews import Mark, PreviewedRow, RowPreviews, format_line
+from leaven.augmentation.row_previews import Mark, PreviewedRow, RowPreviews
 from leaven.cli import output
-from leaven.display import measure_width, shorten_text
 from leaven.facts import ReuseFacts, StepFacts, VariantFacts
 
 _STYLES: Mapping[Mark, str] = {"": "", "-": "red", "+": "bold green", "~": "yellow", "…": "dim"}
@@ -29,11 +28,8 @@ def format_previews(previews: Mapping[str, RowPreviews]) -> Iterator[Any]:
 
 def format_preview(row: PreviewedRow) -> Iterator[Text]:
     """The lines of one row, the entries before and after next to each other."""
-    if row.is_unchanged:
-        yield Text("    unchanged by this step", style="dim")
-    width = max((measure_width(shorten_text(line.before)) for line in row.lines), default=0)
-    for line in row.lines:
-        yield Text(f"  {line.mark or ' '} {format_line(line, width)}", style=_STYLES[line.mark], no_wrap=True)
+    for mark, text in row.format_lines():
+        yield Text(text, style=_STYLES[mark], no_wrap=True)
 
 
 def format_row_counts(variant: VariantFacts) -> Iterator[Any]:

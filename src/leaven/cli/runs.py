@@ -206,7 +206,8 @@ def preview_rows(
         from leaven.experiment import preview_variants
 
         examples = preview_variants(load_spec(spec, changes or []), variant, rows, Path(scratch), on_progress)
-    output.print_json(examples) if json else output.print_results(*format_previews(examples))
+    plain = {name: list(shown) for name, shown in examples.items()}
+    output.print_json(plain) if json else output.print_results(*format_previews(examples))
 
 
 def write_report(
