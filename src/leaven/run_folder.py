@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from leaven.display import Display
 from leaven.errors import DataError
 from leaven.facts import FACTS_FILE, FORMAT, RunFacts, read_run_facts
 
@@ -36,12 +37,52 @@ def _ignore_event(event: str, facts: Mapping[str, Any]) -> None:
     """Log nothing."""
 
 
+def _display_run(run: RunFolder) -> Display:
+    """The headline of a finished run, its variants, and where the report is."""
+    try:
+        facts = run.read_facts()
+    except DataError as error:
+        return Display("Run", {"folder": str(run.path), "not finished": error.got})
+    found = {"folder": str(run.path), "report": str(run.path / REPORT_FILE)}
+    if facts.verdict is not None:
+        found = {"verdict": facts.verdict.headline, **found}
+    if facts.comparison is None:
+        return Display(f"Run {facts.name}", found)
+    rows = [
+        [one.variant, _format_figure(one.mean), *map(_format_lift, (one.lift, one.low, one.high)), one.verdict]
+        for one in facts.comparison.effects
+    ]
+    means = facts.comparison.means
+    baseline = facts.comparison.baseline
+    rows.insert(0, [baseline, _format_figure(means.get(baseline))])
+    header = ("variant", f">{facts.comparison.metric}", ">lift", ">low", ">high", "verdict")
+    return Display(f"Run {facts.name}", found, header, rows)
+
+
+def _format_figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _format_lift(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:+.1f} %"
+
+
 @dataclass(frozen=True, eq=False)
 class RunFolder:
     """The folder of one run. log_event: called with the name and the facts of each event."""
 
     path: Path
     log_event: Callable[[str, Mapping[str, Any]], None] = _ignore_event
+
+    def to_display(self) -> Display:
+        """What a shell and a notebook show."""
+        return _display_run(self)
+
+    def __repr__(self) -> str:
+        return self.to_display().to_text()
+
+    def _repr_html_(self) -> str:
+        return self.to_display().to_html()
 
     @property
     def data_folder(self) -> Path:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from leaven.augmentation.shorthand import convert_copies, convert_filters, convert_operator, convert_strength
 from leaven.controllers.gap_controller import GapController
+from leaven.display import Display
 from leaven.errors import SpecError, suggest_name
 from leaven.modalities import find_item_modality
 from leaven.protocols import (
@@ -232,6 +233,16 @@ class Plan:
         self._check_controller()
         self._check_rounds()
 
+    def to_display(self) -> Display:
+        """What a shell and a notebook show."""
+        return _display_plan(self)
+
+    def __repr__(self) -> str:
+        return self.to_display().to_text()
+
+    def _repr_html_(self) -> str:
+        return self.to_display().to_html()
+
     def _check_controller(self) -> None:
         if self.combine == "conditional" and self.controller is None:
             object.__setattr__(self, "controller", GapController())
@@ -269,6 +280,27 @@ class Plan:
     def get_input(self, step: Step) -> str:
         """What a step reads: its own setting, else that of `combine`."""
         return step.input or ("previous" if self.combine == "layered" else "real")
+
+
+def _display_plan(plan: Plan) -> Display:
+    """The steps of a plan."""
+    steps = plan.named_steps
+    rows = [
+        [
+            step.display_name,
+            step.description,
+            f"{step.mode}, {step.when}",
+            describe_config(step.copies) if step.mode == "append" else f"p {step.p:g}",
+            plan.get_input(step),
+            "" if step.is_on_items else f"{step.row_weight:g}",
+        ]
+        for step in steps
+    ]
+    facts: dict[str, str] = {"combine": plan.combine} if len(steps) > 1 else {}
+    facts |= {"controller": describe_config(plan.controller)} if plan.controller is not None else {}
+    facts |= {"rounds": str(plan.rounds)} if plan.rounds > 1 else {}
+    header = ("step", "operator", "mode", "copies", "reads", ">weight")
+    return Display(f"Plan: {len(steps)} step{'' if len(steps) == 1 else 's'}", facts, header, rows)
 
 
 PlanLike = Plan | StepLike | Sequence[StepLike]

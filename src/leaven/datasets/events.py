@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from leaven.datasets.row_displays import display_events
+from leaven.display import Display
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -58,6 +61,16 @@ class Events:
     encoded: EncodedEvents | None = None
     item_source: Any = None
     has_clock: bool = True
+
+    def to_display(self) -> Display:
+        """What a shell and a notebook show."""
+        return display_events(self)
+
+    def __repr__(self) -> str:
+        return self.to_display().to_text()
+
+    def _repr_html_(self) -> str:
+        return self.to_display().to_html()
 
     def count_events(self) -> int:
         """Number of events."""

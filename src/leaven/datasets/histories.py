@@ -23,6 +23,8 @@ from leaven.datasets.frames import (
     write_plain_table,
     write_table,
 )
+from leaven.datasets.row_displays import display_histories
+from leaven.display import Display
 from leaven.errors import DataError
 
 if TYPE_CHECKING:
@@ -342,6 +344,16 @@ class Histories:
         """
         ids: list[str] = decode_items(np.asarray(items, np.int32), self.n_items, self.catalog).to_pylist()
         return ids
+
+    def to_display(self) -> Display:
+        """What a shell and a notebook show."""
+        return display_histories(self)
+
+    def __repr__(self) -> str:
+        return self.to_display().to_text()
+
+    def _repr_html_(self) -> str:
+        return self.to_display().to_html()
 
     def validate(self) -> Histories:
         """Return self; raises DataError for the first violated invariant of this class."""

@@ -24,6 +24,8 @@ from leaven.datasets.frames import (
     write_plain_table,
     write_table,
 )
+from leaven.datasets.row_displays import display_samples
+from leaven.display import Display
 from leaven.errors import DataError, suggest_name
 
 if TYPE_CHECKING:
@@ -129,6 +131,16 @@ class Samples:
     def is_real(self) -> npt.NDArray[np.bool_]:
         """bool (rows,): whether each row is real."""
         return np.asarray(self.origin == 0, np.bool_)
+
+    def to_display(self) -> Display:
+        """What a shell and a notebook show."""
+        return display_samples(self)
+
+    def __repr__(self) -> str:
+        return self.to_display().to_text()
+
+    def _repr_html_(self) -> str:
+        return self.to_display().to_html()
 
     def numeric_column(self, name: str) -> Numbers:
         """float64 (rows,): a number column.

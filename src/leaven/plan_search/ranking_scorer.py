@@ -160,5 +160,5 @@ class RankingScorer:
 
 def _digest(candidate: Candidate, *settings: object) -> str:
     """Name of a stored result: a digest of everything that shapes it."""
-    shape = repr((candidate.recommender, candidate.plan, settings))
+    shape = repr((candidate.recommender, vars(candidate.plan), settings))
     return hashlib.blake2b(shape.encode(), digest_size=12).hexdigest()

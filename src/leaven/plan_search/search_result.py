@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from leaven.config import Variant
+from leaven.display import Display
 from leaven.errors import SpecError
 from leaven.plan_search.candidates import Candidate
 from leaven.plan_search.confirmation import Confirmation
 from leaven.plan_search.race import RaceResult
 from leaven.plan_search.search_profile import SearchProfile
+from leaven.progress import format_duration
 from leaven.protocols import Recommender
 from leaven.stats.effect import HELPED, format_percent
 
@@ -86,6 +88,16 @@ class SearchResult:
     folder: Path | None = None
     next_steps: Sequence[str] = field(default=())
 
+    def to_display(self) -> Display:
+        """What a shell and a notebook show."""
+        return _display_search(self)
+
+    def __repr__(self) -> str:
+        return self.to_display().to_text()
+
+    def _repr_html_(self) -> str:
+        return self.to_display().to_html()
+
     @property
     def best(self) -> Candidate:
         """What to use: the chosen candidate where test users confirm it, else the baseline."""
@@ -145,6 +157,20 @@ class SearchResult:
             },
             "next_steps": list(self.next_steps),
         }
+
+
+def _display_search(result: SearchResult) -> Display:
+    """The answer, and the last standing of every candidate."""
+    last = {standing.name: standing for standing in result.race.standings}
+    rows = [
+        [one.name, f"{one.mean:.4f}", format_percent(one.lift), f"{one.fraction:.0%}", one.status, one.note]
+        for one in sorted(last.values(), key=lambda standing: (-standing.fraction, -standing.lift))
+    ]
+    facts = {"answer": result.headline, "took": format_duration(result.seconds)}
+    facts |= {"folder": str(result.folder)} if result.folder is not None else {}
+    facts |= {"next": "; ".join(result.next_steps)} if result.next_steps else {}
+    header = ("candidate", f">{result.config.metric}", ">lift", ">effort", "status", "why")
+    return Display("Search for a plan", facts, header, rows)
 
 
 def _finite(value: float) -> float | None:

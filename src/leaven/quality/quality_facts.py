@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from leaven.display import Display
 from leaven.errors import GateError
 from leaven.metrics.synthetic.protocol import MetricDetails
 from leaven.modalities.histograms import Distribution
@@ -163,6 +164,16 @@ class QualityFacts:
                 return figure
         raise KeyError(f"{kind}: {self.skipped_metrics.get(kind, 'no such metric')}")
 
+    def to_display(self) -> Display:
+        """What a shell and a notebook show."""
+        return _display_quality(self)
+
+    def __repr__(self) -> str:
+        return self.to_display().to_text()
+
+    def _repr_html_(self) -> str:
+        return self.to_display().to_html()
+
     @property
     def verdicts(self) -> dict[str, Verdict]:
         """Group -> its worst verdict; "check" without a figure."""
@@ -221,6 +232,22 @@ class QualityFacts:
         target = folder / QUALITY_FILE
         write_text(target, json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n")
         return target
+
+
+def _display_quality(quality: QualityFacts) -> Display:
+    """The verdicts of the groups, and every figure next to that of real rows."""
+    counts = quality.setup.rows
+    facts = {"rows": f"{counts.real:,} real, {counts.held_out:,} held out, {counts.new:,} new"}
+    facts |= {group: verdict.replace("_", " ") for group, verdict in quality.verdicts.items() if verdict != "check"}
+    if quality.n_copies:
+        facts["copies of real rows"] = f"{quality.n_copies:,}"
+    facts |= {one.gate: "passed" if one.passed else f"failed: {one.reason or one.value}" for one in quality.gates}
+    rows = [
+        [one.group, one.kind, f"{one.value:.4g}", f"{one.reference:.4g}", one.verdict.replace("_", " ")]
+        for one in quality.figures
+    ]
+    header = ("group", "metric", ">new rows", ">real rows", "verdict")
+    return Display(f"Quality of {quality.modality} rows", facts, header, rows)
 
 
 def to_json_value(value: Any) -> Any:

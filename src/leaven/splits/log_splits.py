@@ -14,6 +14,7 @@ from leaven import rng
 from leaven.arrays.codes import sort_codes
 from leaven.datasets.event_table import MIN_CLOCK_TIME
 from leaven.datasets.histories import HeldOut, Histories, Ints
+from leaven.display import Display, format_period
 from leaven.errors import DataError, SpecError, suggest_name
 
 Mask = npt.NDArray[np.bool_]
@@ -39,6 +40,16 @@ class Split:
     facts: dict[str, Any] = field(default_factory=dict)
     control_histories: Histories | None = None
 
+    def to_display(self) -> Display:
+        """What a shell and a notebook show."""
+        return _display_split(self)
+
+    def __repr__(self) -> str:
+        return self.to_display().to_text()
+
+    def _repr_html_(self) -> str:
+        return self.to_display().to_html()
+
     def exclude_rows(self, keys: npt.NDArray[np.uint64]) -> Split:
         """The split without the rows of these ids in any part; the facts are unchanged."""
 
@@ -58,6 +69,24 @@ class Split:
             test=exclude(self.test),
             control_histories=unseen,
         )
+
+
+def _display_split(split: Split) -> Display:
+    """The parts of a split: users, events, targets, and the period of the targets."""
+    train = split.train
+    rows = [["train", f"{len(train):,}", f"{train.n_events:,}", "", _describe_period(train.times)]]
+    for name, part in (("valid", split.valid), ("test", split.test), ("control", split.control)):
+        if part is not None:
+            known, targets = part.histories.n_events, len(part.target_items)
+            rows.append([name, f"{len(part):,}", f"{known:,}", f"{targets:,}", _describe_period(part.target_times)])
+    facts = {"kind": str(split.facts.get("kind", "")), "items": f"{train.n_items:,}"}
+    header = ("part", ">users", ">known events", ">targets", "period of events or targets")
+    return Display("Split", {name: value for name, value in facts.items() if value}, header, rows)
+
+
+def _describe_period(times: Ints) -> str:
+    has_clock = len(times) and int(times.max()) >= MIN_CLOCK_TIME
+    return format_period(int(times.min()), int(times.max())) if has_clock else ""
 
 
 @dataclass(frozen=True)

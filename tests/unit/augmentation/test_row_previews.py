@@ -36,7 +36,7 @@ def test_a_long_unchanged_or_new_row_is_shortened_too() -> None:
 
 def test_the_second_column_begins_at_one_place_with_wide_characters() -> None:
     row = PreviewedRow("crop", ["杯子", "lamp shade", "bag"], ["杯子", "lamp shade", "sack"], [2], "ann")
-    lines = str(row).splitlines()[1:]
+    lines = str(row).splitlines()[2:]
     starts = {
         measure_width(line[: line.rindex(name)]) for line, name in zip(lines, ["杯子", "lamp", "sack"], strict=True)
     }
