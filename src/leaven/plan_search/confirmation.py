@@ -13,6 +13,7 @@ from leaven import rng
 from leaven.metrics.segments import label_user_segments
 from leaven.plan_search.candidates import Candidate, Values
 from leaven.plan_search.ranking_scorer import Origin, RankingScorer
+from leaven.protocols import FittedRecommender
 from leaven.splits.log_splits import Split
 from leaven.stats import ComparisonConfig, compare_variants
 from leaven.stats.effect import Effect
@@ -48,11 +49,14 @@ class TestLift:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """lift: of the chosen candidate; segments: by groups of users; means: name -> mean of the metric on test users."""
+    """lift: of the chosen candidate; segments: by groups of users; means: name -> mean of the metric on test users;
+    fitted: name -> the recommender of the first seed.
+    """
 
     lift: TestLift
     segments: Sequence[TestLift]
     means: Mapping[str, float]
+    fitted: Mapping[str, FittedRecommender]
 
 
 def confirm_choice(
@@ -63,10 +67,11 @@ def confirm_choice(
     The candidates were chosen without the test users, so the comparison needs no correction for the choice.
     """
     origin = Origin(split.train, split.test, split.valid)
-    values = {
-        name: _score_on_test(scorer, split, origin, candidate, n_seeds)
+    trained = {
+        name: _train_seeds(scorer, origin, candidate, n_seeds)
         for name, candidate in (("baseline", baseline), (chosen.name, chosen))
     }
+    values = {name: _score_on_test(scorer, split, fitted, n_seeds) for name, fitted in trained.items()}
     config = ComparisonConfig(scorer.metric, min_effect, rng.derive_key(scorer.seed, "confirmation"))
     labels = label_user_segments(split.test, split.train)
     compared = compare_variants(values, config, labels)
@@ -75,16 +80,18 @@ def confirm_choice(
         _describe(compared.effects[0], "all"),
         [one for one in segments if one.users >= MIN_SEGMENT_USERS],
         compared.means,
+        {baseline.name: trained["baseline"][0], chosen.name: trained[chosen.name][0]},
     )
 
 
-def _score_on_test(scorer: RankingScorer, split: Split, origin: Origin, candidate: Candidate, n_seeds: int) -> Values:
-    """float64 (seeds, users)."""
+def _train_seeds(scorer: RankingScorer, origin: Origin, candidate: Candidate, n_seeds: int) -> list[FittedRecommender]:
     seeds = 1 if scorer.is_deterministic(candidate) else n_seeds
-    rows = [
-        scorer.evaluate(scorer.train_for_test(candidate, origin, seed), split.test, split.train)
-        for seed in range(seeds)
-    ]
+    return [scorer.train_for_test(candidate, origin, seed) for seed in range(seeds)]
+
+
+def _score_on_test(scorer: RankingScorer, split: Split, fitted: Sequence[FittedRecommender], n_seeds: int) -> Values:
+    """float64 (seeds, users); the values of a single deterministic training are repeated."""
+    rows = [scorer.evaluate(one, split.test, split.train) for one in fitted]
     return np.broadcast_to(np.stack(rows), (n_seeds, len(rows[0]))).copy()
 
 

@@ -162,7 +162,7 @@ class Race:
         added = []
         for one in fresh:
             note = self._train(one, rung)
-            self._record(number, rung, one, "stays" if not note else "failed", note)
+            self._record(number, rung, one, _name_status(note) or "stays", note)
             added += [] if note else [one]
         return added
 
@@ -179,6 +179,8 @@ class Race:
             tried: list[Candidate] = []
             for _ in range(self.config.n_tuned):
                 assert leader.build is not None
+                if not self.budget.allows(self.scorer.estimate_seconds(leader, rung.fraction)):
+                    break
                 candidate = leader.build(sampler.ask())
                 added = self._add(number, rung, [candidate])
                 sampler.tell(self._mean(candidate, rung) if added else None)
@@ -193,13 +195,14 @@ class Race:
         self._record(number, rung, self.baseline, "baseline", "")
         if self.control is not None:
             note = self._train(self.control, rung)
-            self._record(number, rung, self.control, "control" if not note else "failed", note)
+            self._record(number, rung, self.control, _name_status(note) or "control", note)
         trained = []
-        for position, one in enumerate(alive):
-            self.on_progress(position, len(alive), f"round {number} of {len(self.config.rungs)}: {one.name}")
+        for one in alive:
+            used, total = round(self.budget.used), round(self.budget.total)
+            self.on_progress(min(used, total), total, f"round {number} of {len(self.config.rungs)}: {one.name}")
             note = self._train(one, rung)
             if note:
-                self._record(number, rung, one, "no time" if note == _NO_TIME else "failed", note)
+                self._record(number, rung, one, _name_status(note), note)
             else:
                 trained.append(one)
         return self._select(number, rung, trained, is_last)
@@ -287,6 +290,11 @@ class Race:
         self.standings.append(
             Standing(candidate.name, number, fraction, seeds, seconds, mean, lift, low, high, status, note)
         )
+
+
+def _name_status(note: str) -> str:
+    """The status of a candidate that could not be trained; "" for no note."""
+    return "no time" if note == _NO_TIME else "failed" if note else ""
 
 
 _NO_TIME = "the time left is not enough for it"

@@ -74,6 +74,7 @@ class RankingScorer:
     spent_seconds: float = 0.0
     _seconds: dict[tuple[str, float], float] = field(default_factory=dict)
     _stored: dict[str, float] = field(default_factory=dict)
+    _scores: dict[str, Score] = field(default_factory=dict)
     _fitted: dict[tuple[str, int], FittedRecommender] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -130,15 +131,17 @@ class RankingScorer:
         return np.asarray(metric(ranked, held_out, train), np.float64)
 
     def estimate_seconds(self, candidate: Candidate, fraction: float) -> float:
-        """Seconds of an earlier training of the candidate, scaled to the effort; 0 where nothing is known yet."""
-        known = [seconds / part for (name, part), seconds in self._seconds.items() if name == candidate.name]
-        return max(known, default=0.0) * fraction
+        """Seconds of an earlier training of the candidate, or else of the slowest one, scaled to the effort."""
+        known = {name: seconds / part for (name, part), seconds in self._seconds.items()}
+        return known.get(candidate.name, max(known.values(), default=0.0)) * fraction
 
     def is_deterministic(self, candidate: Candidate) -> bool:
         """Whether its recommender takes no optimizer steps and its plan draws nothing."""
         return candidate.recommender.steps(self.origins[0].train) is None and not candidate.plan.steps
 
     def _load(self, key: str) -> Score | None:
+        if key in self._scores:
+            return self._scores[key]
         if self.folder is None or key not in self._stored:
             return None
         path = self.folder / VALUES_FOLDER / f"{key}.npy"
@@ -146,6 +149,7 @@ class RankingScorer:
 
     def _store(self, key: str, candidate: Candidate, seed: int, fraction: float, result: Score) -> None:
         self._seconds[candidate.name, fraction] = result.seconds
+        self._scores[key] = result
         if self.folder is None:
             return
         path = self.folder / VALUES_FOLDER / f"{key}.npy"

@@ -28,9 +28,12 @@ from leaven.registry import create_config, find_kind
 from leaven.run_folder import RunFolder, create_run, write_json, write_text
 from leaven.splits.log_splits import Split
 
-RIVALS = ("popularity", "recent_popularity", "item_knn", "ease", "sparse_linear", "time_linear", "ials")
-"""Kinds of the cheap recommenders that always run, where they are installed and fit the catalog."""
+RIVALS = ("popularity", "recent_popularity", "item_knn", "sparse_linear", "time_linear", "ials", "ease")
+"""Kinds of the cheap recommenders that always run, where they are installed and fit the catalog;
+those of low cost first."""
 BEST_FILE, RESULT_FILE, PAGE_FILE = "best.toml", "auto.json", "auto.html"
+CLOSE_SHARE = 0.02
+"""Recommenders whose validation score differs by less count as equally good."""
 TEST_SHARE = 0.1
 """Share of the budget that is kept for the confirmation and the results."""
 
@@ -53,11 +56,11 @@ def search_split(
     budget = budget or TimeBudget(config.minutes * 60)
     scorer = RankingScorer(build_origins(split, config.n_origins), config.metric, seed, folder=folder)
     budget.spent += scorer.spent_seconds
-    budget.reserve = TEST_SHARE * budget.total
     profile = SearchProfile.from_split(split)
     rivals, scores = _run_rivals(scorer, config, profile, budget, on_progress)
     baseline = rivals[0]
     values = scorer.score(baseline, 0, 1.0).values
+    budget.reserve = max(TEST_SHARE * budget.total, 2 * scorer.estimate_seconds(baseline, 1.0))
     smallest = compute_smallest_lift(values, len(split.test))
     is_trained = baseline.recommender.steps(split.train) is not None
     choice = choose_recipes(RecipeContext(profile, baseline, rivals, is_trained), config.recipes)
@@ -134,9 +137,20 @@ def _run_rivals(
     if not trained:
         notes = "; ".join(f"{one.name}: {one.note}" for one in scores)
         raise DataError("rivals", "one recommender that can be trained on this log", notes, "raise --minutes")
-    trained.sort(key=lambda pair: -pair[0])
+    trained = _put_cheapest_first(trained)
     scores.sort(key=lambda one: (one.note != "", -one.mean))
     return [candidate for _, candidate in trained], scores
+
+
+def _put_cheapest_first(trained: list[tuple[float, Candidate]]) -> list[tuple[float, Candidate]]:
+    """Best first; but of those within 2 % of the best, the cheapest is first: it leaves more time for the race.
+
+    The cost is the place in `RIVALS`, not a measured time, so that a resumed search chooses the same.
+    """
+    ordered = sorted(trained, key=lambda pair: -pair[0])
+    close = [pair for pair in ordered if pair[0] >= (1 - CLOSE_SHARE) * ordered[0][0]]
+    cheapest = min(close, key=lambda pair: RIVALS.index(pair[1].name) if pair[1].name in RIVALS else -1)
+    return [cheapest, *(pair for pair in ordered if pair is not cheapest)]
 
 
 def build_rival(kind: str, profile: SearchProfile) -> Recommender:
@@ -229,8 +243,10 @@ def _write_results(
     write_text(
         out / BEST_FILE, f"# Written by leaven auto: {result.headline}\n" + tomli_w.dumps(resolve_spec(repeated))
     )
-    scorer = RankingScorer([Origin(split.train, split.valid, split.valid)], result.config.metric, seed)
-    scorer.train(best, scorer.origins[0], 0).save(out / "model")
+    fitted = {} if result.confirmation is None else result.confirmation.fitted
+    origin = Origin(split.train, split.valid, split.valid)
+    model = fitted.get(best.name) or RankingScorer([origin], result.config.metric, seed).train(best, origin, 0)
+    model.save(out / "model")
     rows = expand(split.train, best.plan, seed) if best.changes_rows else split.train
     rows.to_parquet(out / "expanded.parquet")
     facts = result.to_json()
