@@ -14,6 +14,7 @@ import pytest
 from leaven.errors import DataError, SpecError
 from leaven.recommenders import Ease, ItemKnn, Multimodal, Popularity, RankFusion, TimeLinear, Transformer
 from leaven.serving import Query, Scorer, export_model
+from leaven.serving.model_export import ModelManifest
 from leaven.serving.standalone_scorer import Scorer as ExportedScorer
 from unit.serving.runs import N_ITEMS, USERS, build_catalog, build_histories, write_run
 
@@ -41,6 +42,12 @@ def scorer_of(kind: str) -> Scorer:
     return Scorer.load(run_of(kind))
 
 
+@cache
+def export_of(kind: str) -> tuple[Path, ModelManifest]:
+    folder = Path(mkdtemp()) / "exported"
+    return folder, export_model(scorer_of(kind).model, folder, license_name="CC-BY-4.0")
+
+
 def own_ids(items: np.ndarray) -> list[str]:
     return [build_catalog().ids[item - 1] for item in items]
 
@@ -57,9 +64,8 @@ def test_a_scorer_gives_the_lists_and_scores_of_the_trained_recommender(kind: st
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_an_exported_model_gives_the_same_list_without_leaven(kind: str, tmp_path: Path) -> None:
-    folder = tmp_path / "exported"
-    manifest = export_model(scorer_of(kind).model, folder, license_name="CC-BY-4.0")
+def test_an_exported_model_gives_the_same_list_without_leaven(kind: str) -> None:
+    folder, manifest = export_of(kind)
     assert manifest.exact.same_items == 1.0
     assert manifest.exact.max_difference <= 1e-4
     exported, history = ExportedScorer(folder), ["i03", "i08", "unknown"]
@@ -77,13 +83,13 @@ def test_an_exported_model_gives_the_same_list_without_leaven(kind: str, tmp_pat
     np.testing.assert_allclose(popular, scorer_of(kind).recommend([], 3).scores, atol=1e-4)
 
 
-def test_the_scorer_in_the_export_needs_neither_leaven_nor_torch(tmp_path: Path) -> None:
-    export_model(scorer_of("transformer").model, tmp_path / "out")
+def test_the_scorer_in_the_export_needs_neither_leaven_nor_torch() -> None:
+    folder, _ = export_of("transformer")
     program = (
         "import sys; sys.modules['leaven'] = sys.modules['torch'] = None; sys.path.insert(0, sys.argv[1])\n"
         "import scorer; print(scorer.Scorer(sys.argv[1]).recommend(['i03'], 3)[0][0])"
     )
-    run = subprocess.run([sys.executable, "-c", program, tmp_path / "out"], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", program, folder], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == scorer_of("transformer").recommend(["i03"], 3).items[0]
 
 
