@@ -177,7 +177,10 @@ class RecommenderService:
 
     def is_allowed(self, folder: Path) -> bool:
         """Whether models may be loaded from a folder."""
-        return folder.resolve().is_relative_to(self.models_root)
+        try:
+            return folder.resolve().is_relative_to(self.models_root)
+        except (OSError, ValueError):  # no path of this system: too long, or with a null character
+            return False
 
     def load_model(self, folder: Path, variant: str = "") -> ModelChange:
         """Serve another model. Requests that have begun end with the model that they began with.

@@ -104,6 +104,11 @@ def test_k_above_the_catalog_gives_all_items_that_are_left(client: TestClient) -
         (b'{"items": [], "filter": {"colour": "red"}}', "attribute"),
         (b'{"items": ["' + b"x" * 600 + b'"]}', "512"),
         (b"[" * 5000, ""),
+        (b'{"user": "\\ud800"}', "unicode"),
+        (b'{"items": [], "\\ud800": 1}', "unicode"),
+        (b'{"items": [], "k": NaN}', "finite"),
+        (b'{"items": [], "filter": {"\\ud800": "x"}}', "attribute"),
+        (b'{"items": []}{"items": []}', "JSON"),
         (json.dumps([{"items": []}] * 300).encode(), "at most 256"),
     ],
 )
@@ -215,7 +220,9 @@ def test_a_model_that_cannot_be_loaded_leaves_the_served_one(client: TestClient,
     assert "this version of leaven" in answer.json()["error"]
     assert client.post("/models", json={"run": str(runs / "nothing")}).status_code == 422
     assert client.post("/models", json={"run": str(tmp_path)}).status_code == 403
-    assert client.post("/models", json={"run": str(runs / ".." / "..")}).status_code == 403
+    for outside in (str(runs / ".." / ".."), "a\0b", "a" * 4000):
+        assert client.post("/models", json={"run": outside}).status_code == 403
+    assert client.post("/models", json={"run": str(runs / "knn"), "variant": "../../x"}).status_code == 422
     assert client.get("/ready").json() == before
 
 

@@ -1,0 +1,33 @@
+"""`leaven export RUN --to onnx` and `leaven serve` on the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from unit.serving.runs import write_run
+
+from leaven.cli.entry import run_command
+from leaven.errors import EXIT_DATA, EXIT_SPEC
+from leaven.recommenders import ItemKnn
+from leaven.serving.standalone_scorer import Scorer
+
+
+def test_a_trained_model_is_exported_with_its_license(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, out = write_run(tmp_path / "run", ItemKnn()), tmp_path / "out"
+    options = ["export", str(run), "--to", "onnx", "--out", str(out), "--set", "license=CC0-1.0", "--json"]
+    assert run_command(options) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["license"] == "CC0-1.0"
+    assert printed["exact"]["same_items"] == 1.0
+    assert set(printed["files"]) == {"arrays.npz", "items.json", "model_card.md", "scorer.py"}
+    assert len(Scorer(out).recommend(["i03"], 5)) == 5
+
+
+def test_errors_of_exports_and_of_the_server_have_their_exit_codes(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", ItemKnn())
+    assert run_command(["export", str(run), "--to", "onnx", "--out", str(run)]) == EXIT_DATA
+    wrong = ["export", str(run), "--to", "onnx", "--out", str(tmp_path / "new"), "--set", "width=3"]
+    assert run_command(wrong) == EXIT_SPEC
+    assert not (tmp_path / "new").exists()
+    assert run_command(["serve", str(tmp_path / "nothing")]) == EXIT_DATA
+    assert run_command(["serve", str(run), "--variant", "basline"]) == EXIT_DATA
