@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from unit.serving.runs import write_run
 
 from leaven.cli.entry import run_command
 from leaven.errors import EXIT_DATA, EXIT_SPEC
 from leaven.recommenders import ItemKnn
 from leaven.serving.standalone_scorer import Scorer
+from unit.serving.runs import write_run
 
 
 def test_a_trained_model_is_exported_with_its_license(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
