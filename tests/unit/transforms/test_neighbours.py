@@ -86,7 +86,7 @@ def test_a_saved_table_loads_unchanged(tmp_path) -> None:
 
 
 def test_substitutes_are_neighbors_at_the_requested_share() -> None:
-    train = Histories.from_lists([[1, 2], [1, 2], [3, 4], [3, 4], [5]], n_items=5)
+    train = Histories.from_lists([[1, 2], [1, 2], [3, 4], [3, 4], [5, 5]], n_items=5)
     rows = Histories.from_lists([[1, 5, 3, 1, 3, 5]] * 2000, n_items=5)
     fitted = Substitute(share_range=(0.5, 0.5)).fit(train)
     new = fitted(rows, rng.derive_row_keys(1, rows.row_ids), np.ones(len(rows), np.float32))

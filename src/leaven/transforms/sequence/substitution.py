@@ -16,6 +16,7 @@ from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.sequence.candidates import CANDIDATE_SOURCES, CandidatePools
 from leaven.transforms.sequence.neighbor_table import NeighborTableConfig
 from leaven.transforms.sequence.positions import NO_EVENT_REASON, EventSelector, check_event_choice
+from leaven.transforms.sequence.repeat_rule import RepeatRule
 from leaven.transforms.stateless import Reasons, find_short_rows, index_same_events
 
 Bools = npt.NDArray[np.bool_]
@@ -36,7 +37,8 @@ class Substitute:
     p            probability that a row is changed
 
     Where we differ: one of the `max_neighbors` most similar items is drawn by confidence, not always the first; events
-    without a candidate are not drawn.
+    without a candidate are not drawn. Where no training row has an item twice, or twice in a row, no new item creates
+    such a repeat: it is drawn again, or the event stays.
     """
 
     traits: ClassVar[OperatorTraits] = OperatorTraits("substitute")
@@ -64,7 +66,7 @@ class Insert:
     source, positions, neighbors, n_recent, p  as in `Substitute`
 
     A new item comes before the drawn event, half-way in time to the previous event, so that the last event stays the
-    last.
+    last. Repeats are avoided as in `Substitute`.
     """
 
     traits: ClassVar[OperatorTraits] = OperatorTraits("insert")
@@ -98,6 +100,7 @@ def _fit_config(
         replace(EventSelector.fit(config, train, bounds), selectable_items=candidates.replaceable_items),
         candidates,
         put,
+        RepeatRule.fit(train, inserts=put is _insert_before_marked, draws_own_items=config.source == "recent"),
     )
 
 
@@ -108,6 +111,7 @@ class FittedSubstitution:
     selector: EventSelector
     candidates: CandidatePools
     write: WriteCandidates
+    repeat_rule: RepeatRule
 
     def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """One new row for each row.
@@ -115,8 +119,15 @@ class FittedSubstitution:
         Raises DataError for rows with other item ids than the fit.
         """
         self.candidates.check_item_ids(rows)
-        marked, counts = self.selector(rows, keys, strength)
-        return self.write(rows, marked, counts, _draw_candidates(self.candidates, rows, keys, marked))
+        selected, counts = self.selector(rows, keys, strength)
+
+        def draw(row_keys: RngKeys, marked: Bools) -> Items:
+            return _draw_candidates(self.candidates, rows, row_keys, marked)
+
+        marked, drawn = self.repeat_rule.draw_items(rows, keys, selected, draw)
+        if marked is not selected:
+            counts = np.diff(np.append(0, np.cumsum(marked))[rows.starts])
+        return self.write(rows, marked, counts, drawn)
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short, or hold no item with a candidate."""
