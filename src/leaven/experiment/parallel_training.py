@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leaven.engines.local import Local
 from leaven.errors import LeavenError
 from leaven.experiment.trial import ExpandedVariant, TrialContext, run_trial
 from leaven.progress import ProgressCallback, no_progress
+from leaven.run_folder import open_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,9 @@ def train_in_parallel(
         return
     description = f"training, {processes} in parallel"
     on_progress(0, len(todo), description)
-    for done, _ in enumerate(Local(processes).map(_train_one, todo, _Shared(bench, variants)), 1):
+    for done, _ in enumerate(
+        Local(processes).map(_train_one, todo, _Shared(replace(bench, run=open_run(bench.run.path)), variants)), 1
+    ):
         on_progress(done, len(todo), description)
 
 

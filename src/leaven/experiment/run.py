@@ -92,7 +92,7 @@ def run(
         bench = TrialContext(
             folder,
             data,
-            task,
+            spec.task,
             spec.recommender,
             spec.evaluate,
             spec.seed,

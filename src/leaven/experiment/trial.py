@@ -15,7 +15,7 @@ from leaven.augmentation import EpochRows, Plan, build_epoch_rows
 from leaven.augmentation.expansion import BLOCK_ROWS, MIN_BLOCK_ROWS, MIN_BLOCKS, LazyRows
 from leaven.config import Variant
 from leaven.config.build import to_table
-from leaven.experiment import adaptive_training, evaluation_result, item_views
+from leaven.experiment import adaptive_training, evaluation_result, item_views, tasks
 from leaven.experiment.adaptive_training import TrainingSetup
 from leaven.experiment.prepared_data import PreparedData
 from leaven.experiment.tasks import TaskSteps
@@ -88,12 +88,17 @@ class TrialContext:
 
     run: RunFolder
     data: PreparedData
-    task: TaskSteps
+    task_name: str
     recommender: Any
     evaluate: Any
     seed: int
     steps: int | None
     fingerprint: str
+
+    @property
+    def task(self) -> TaskSteps:
+        """The steps of the task: a module, which no worker process can be sent."""
+        return tasks.of(self.task_name)
 
     def describe_stage(self, expanded: ExpandedVariant, seed: int) -> tuple[str, str]:
         """(name, fingerprint) of the stage of one training."""
