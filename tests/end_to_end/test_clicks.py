@@ -136,7 +136,7 @@ def test_rows_have_their_lineage_and_what_breaks_a_rule_is_counted(done) -> None
     even = Samples.from_parquet(*sorted((done.path / "variants" / "even-classes" / "expanded").glob("*.parquet")))
     assert even.label[even.origin == 1].all()
     assert abs(even.label.mean() - 0.5) < 0.06
-    assert arms["repeat"]["rows_new"] == max(noisy["rows_new"], made["rows_new"])
+    assert arms["repeat"].synthetic_rows == max(noisy.synthetic_rows, made.synthetic_rows)
     assert arms["fresh masks"].synthetic_rows == 0
 
 

@@ -1,6 +1,7 @@
 """From a log and a spec to a verdict: the same bytes after a kill, in any order of lines, with any workers."""
 
 import hashlib
+import importlib
 import os
 import signal
 import subprocess
@@ -139,7 +140,10 @@ def test_a_finished_run_is_resumed_without_doing_anything_again(spec, done) -> N
 
 def test_a_run_of_another_spec_is_not_resumed_and_stays_as_it_is(folder, done) -> None:
     before = {path: path.read_bytes() for path in done.path.glob("*.*")}
-    other = load_spec(folder / "spec.toml", ["evaluate.metrics=['ndcg@3']", "variant.0.step.0.copies=2"])
+    other = load_spec(
+        folder / "spec.toml",
+        ["evaluate.metrics=['ndcg@3']", "variant.0.step.0.copies={ kind = 'uniform', factor = 2 }"],
+    )
     with pytest.raises(DataError, match=r"evaluate.metrics.0, evaluate.metrics.1, variant.0.step.0.copies"):
         run(other, done.path, resume=True)
     assert {path: path.read_bytes() for path in done.path.glob("*.*")} == before
@@ -163,7 +167,7 @@ def test_results_of_fewer_seeds_never_lie_next_to_a_spec_with_more(folder, done,
     def interrupt(*more: object, **named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("leaven.experiment.run.run_trial", interrupt)
+    monkeypatch.setattr(importlib.import_module("leaven.experiment.run"), "run_trial", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run(load_spec(folder / "spec.toml", ["evaluate.seeds=3"]), whole, resume=True)
     assert "seeds = 3" in (whole / "spec.toml").read_text()

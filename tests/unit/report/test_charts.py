@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from leaven.facts import EffectFacts
 from leaven.report import charts, interval_plot
 from leaven.report.number_format import format_named, format_number, format_p_value, format_record, list_scalars
 
@@ -68,8 +69,8 @@ def test_names_of_variants_are_escaped_in_charts() -> None:
     assert svg.count("</svg>") == 1
 
 
-def effect(lift: float, low: float, high: float, seeds: tuple[float, ...] = ()) -> dict:
-    return {"lift": lift, "low": low, "high": high, "lift_by_seed": list(seeds), "verdict": "helped"}
+def effect(lift: float, low: float, high: float, seeds: tuple[float, ...] = ()) -> EffectFacts:
+    return EffectFacts("a", "b", "ndcg@10", lift=lift, low=low, high=high, lift_by_seed=seeds, verdict="helped")
 
 
 def test_the_dot_is_inside_its_interval_and_right_of_zero() -> None:
@@ -100,7 +101,14 @@ def test_an_axis_has_round_lifts_and_zero() -> None:
 
 def test_a_scale_needs_no_effects() -> None:
     assert interval_plot.AxisScale.from_effects([], 0.0).right > 0
-    assert str(interval_plot.draw_interval({"lift": None}, interval_plot.AxisScale.from_effects([], 0.01))) == ""
+    assert (
+        str(
+            interval_plot.draw_interval(
+                EffectFacts("a", "b", "ndcg@10"), interval_plot.AxisScale.from_effects([], 0.01)
+            )
+        )
+        == ""
+    )
 
 
 def test_figures_are_formatted_for_a_reader() -> None:

@@ -19,7 +19,7 @@ from leaven.stats.effect import (
 )
 
 GAIN = Effect(
-    arm="crop",
+    variant="crop",
     against="baseline",
     metric="ndcg@10",
     by="",
@@ -67,7 +67,7 @@ LOSS = replace(GAIN, lift=-0.1, low=-0.15, high=-0.05, lift_by_seed=(-0.1, -0.1,
 )
 def test_the_verdict_follows_from_the_figures(effect: Effect, verdict: str) -> None:
     assert effect.verdict == verdict
-    assert effect.words.startswith(verdict.capitalize())
+    assert effect.explanation.startswith(verdict.capitalize())
 
 
 def test_a_lift_of_exactly_the_minimum_helps() -> None:
@@ -87,11 +87,11 @@ def test_a_lift_of_exactly_the_minimum_helps() -> None:
     ],
 )
 def test_limitations_are_stated(effect: Effect, sentence: str) -> None:
-    assert sentence in effect.words
+    assert sentence in effect.explanation
 
 
 def test_a_plain_gain_needs_no_limitation() -> None:
-    assert GAIN.words.endswith("p = 0.004 after Holm.")
+    assert GAIN.explanation.endswith("p = 0.004 after Holm.")
 
 
 def test_undefined_numbers_become_null_in_json() -> None:

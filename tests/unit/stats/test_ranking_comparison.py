@@ -64,7 +64,7 @@ def test_resampling_three_seeds_alone_has_too_low_coverage() -> None:
 def test_one_seed_confuses_training_noise_with_an_effect_and_the_explanation_warns() -> None:
     assert false_claims(1, 3.0) > 0.2  # the trap itself: why three seeds are asked for
     effect = compare_variants(world(1, {"a": 0.5}, seeds=1), QUICK).effects[0]
-    assert "not another training" in effect.words
+    assert "not another training" in effect.explanation
 
 
 def test_a_planted_lift_is_detected() -> None:
@@ -91,7 +91,7 @@ def test_figures_match_hand_computed_values() -> None:
     assert effect.lift_by_seed == pytest.approx((0.0, 0.25))
     assert effect.effect_size == pytest.approx(0.0625 / np.std([0.5, 0, 0, -0.25], ddof=1))
     assert (effect.users, effect.seeds, effect.verdict) == (4, 2, NOT_ENOUGH_DATA)
-    assert "Only 4 users" in effect.words
+    assert "Only 4 users" in effect.explanation
 
 
 def test_pairing_detects_what_unpaired_samples_cannot() -> None:
@@ -115,7 +115,7 @@ def test_equal_arms_show_no_difference() -> None:
     values["a"] = values["baseline"] + np.random.default_rng(2).normal(0, 0.01, values["baseline"].shape)
     effect = compare_variants(values, QUICK).effects[0]
     assert effect.verdict == NO_DIFFERENCE
-    assert "ruled out" in effect.words
+    assert "ruled out" in effect.explanation
 
 
 def test_a_significant_gain_below_the_minimum_is_no_help() -> None:
@@ -134,7 +134,7 @@ def test_disagreeing_seeds_give_no_verdict_of_help() -> None:
     effect = compare_variants(values, QUICK).effects[0]
     assert not effect.seeds_agree
     assert effect.verdict == NOT_ENOUGH_DATA
-    assert "seeds disagree" in effect.words
+    assert "seeds disagree" in effect.explanation
 
 
 def test_segments_show_which_users_benefit() -> None:

@@ -196,8 +196,8 @@ def test_in_a_plan_it_is_a_text_step_and_its_rejections_are_facts() -> None:
         plan = Plan([Step(replace(QUICK, url=url), columns=("title",))])
         views = build_catalog_views(ITEMS, plan, seed=1)
         (fact,) = views.describe_steps()
-    assert fact["use"] == "endpoint"
-    assert fact["unchanged"] == {"no words": 1, "no JSON of the requested form": 2}
+    assert fact.name == "endpoint"
+    assert fact.unchanged == {"no words": 1, "no JSON of the requested form": 2}
 
 
 def test_fields_out_of_range_are_rejected() -> None:
