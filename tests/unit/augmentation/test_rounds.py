@@ -79,7 +79,7 @@ def test_a_step_of_a_round_reads_the_input_of_the_plan() -> None:
 def test_facts_tell_of_all_rounds_and_what_filters_refused_in_them() -> None:
     plan = Plan([Step(Longer(), when="each_round", filters=(Validity(max_events=6),))], rounds=3)
     (fact,) = build_epoch_rows(TRAIN, TRAIN, plan, seed=7).describe_steps()
-    assert fact.rounds == [3, 3, 0]
+    assert fact.rounds == (3, 3, 0)
     assert fact.synthetic == 6
     assert fact.tried == 9
     assert sum(fact.rejected.values()) == 3
@@ -100,7 +100,7 @@ def test_a_round_outside_a_steps_share_makes_nothing() -> None:
     epochs = build_epoch_rows(TRAIN, TRAIN, plan, seed=7)
     assert lengths(epochs(0, 0.4)) == []
     assert lengths(epochs(0, 1.0)) == [5, 5, 5, 6, 6, 6]
-    assert epochs.describe_steps()[0]["rounds"] == [3, 3]
+    assert epochs.describe_steps()[0].rounds == (3, 3)
 
 
 @pytest.mark.parametrize(

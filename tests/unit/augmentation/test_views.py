@@ -126,11 +126,11 @@ def test_views_lie_in_files_by_item(tmp_path) -> None:
 
 def test_the_gallery_marks_what_is_new() -> None:
     (told,) = build_catalog_views(ITEMS, plan(Step(DeleteWords(share_range=(0.3, 0.3)))), seed=1).sample_views(3)
-    assert told["step"] == "delete words"
-    assert len(told["some"]) == 3
-    for one in told["some"]:
-        assert any(gone for _, gone in one["before"])
-        assert "".join(part for part, _ in one["before"]) in TITLES
+    assert told.step == "delete words"
+    assert len(told.examples) == 3
+    for one in told.examples:
+        assert any(gone for _, gone in one.before)
+        assert "".join(part for part, _ in one.before) in TITLES
 
 
 def test_a_plan_changes_rows_and_words_together(tmp_path) -> None:
