@@ -18,6 +18,10 @@ kind = "item_knn"
 [evaluate]
 metrics = ["ndcg@5"]
 seeds = 1
+[[variant]]
+name = "crop"
+[[variant.step]]
+use = "crop"
 """
 
 
