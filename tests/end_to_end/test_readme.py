@@ -17,4 +17,4 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys) -> None:
     names: dict = {}
     exec(found[0], names)
     assert len(names["bigger"]) == 4 * len(names["split"].train)
-    assert len(re.findall("before +after", capsys.readouterr().out)) == 4
+    assert len(re.findall(r"before\s+after", capsys.readouterr().out)) >= 2
