@@ -45,6 +45,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "sweep": sweeps.sweep_field,
         "quality": quality.evaluate_rows,
         "export": exports.export_run,
+        "recommend": serving.recommend_items,
         "serve": serving.serve_run,
         "lineage": provenance.show_lineage,
         "erase": provenance.erase_from_run,

@@ -1,4 +1,4 @@
-"""The command `leaven serve`, and `leaven export RUN --to onnx`: a trained recommender behind HTTP, and as files."""
+"""A trained recommender on the command line, behind HTTP, and as files: `recommend`, `serve`, `export --to onnx`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,63 @@ TRAINED_MODEL = "onnx"
 VariantName = Annotated[
     str, typer.Option(help="By default the variant with the highest lift that helped, else the baseline.")
 ]
+_SHOWN_EVENTS = 5  # of a history
+
+
+def recommend_items(
+    run: TrainedRun,
+    user: Annotated[str, typer.Option(help="Your id of a user of the log.")] = "",
+    items: Annotated[
+        str, typer.Option(metavar="A,B,…", help="Your ids of items, oldest first; after the history of --user.")
+    ] = "",
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the list.")] = 10,
+    variant: VariantName = "",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """The best items for a user, or after some items, with your own ids and titles."""
+    from leaven.errors import DataError, SpecError
+    from leaven.progress import show_progress
+
+    history = [item.strip() for item in items.split(",") if item.strip()]
+    if not user and not history:
+        raise SpecError("recommend", "a user or items", "neither", "write --user ID, or --items ID,ID")
+    with show_progress():
+        from leaven.serving.scorer import Query, Scorer
+
+        scorer = Scorer.load(run, variant)
+        model = scorer.model
+        if user and model.find_history(user) is None:
+            raise DataError("--user", "a user of the run", repr(user), "check the id, or write --items ID,ID")
+        answer = scorer.answer([Query(history, user, k=k)])[0]
+    if answer.unknown_items:
+        known = suggest_nearest(answer.unknown_items[0], model.catalog.ids)
+        raise DataError("--items", "items of the catalog", ", ".join(answer.unknown_items), known)
+    titles = {item: model.catalog.item_name(model.item_numbers[item]) for item in (*answer.items, *answer.history)}
+    if json:
+        listed = [
+            {"item": item, "title": titles[item], "score": score}
+            for item, score in zip(answer.items, answer.scores, strict=True)
+        ]
+        output.print_json({"model": model.name, "history": answer.history, "items": listed})
+        return
+    last = " | ".join(titles[item] for item in answer.history[-_SHOWN_EVENTS:])
+    rows = [
+        (f"{place}", item, titles[item] if titles[item] != item else "", f"{score:.4g}")
+        for place, (item, score) in enumerate(zip(answer.items, answer.scores, strict=True), 1)
+    ]
+    output.print_results(
+        output.build_pairs({"model": model.name, "history": f"{len(answer.history):,} events, the last: {last}"}),
+        "",
+        output.build_table([">rank", "item", "title", ">score"], rows),
+    )
+
+
+def suggest_nearest(item: str, known_items: Sequence[str]) -> str:
+    """The most similar id of the catalog as a hint; a catalog is too long to list."""
+    from difflib import get_close_matches
+
+    similar = get_close_matches(item, known_items, n=1)
+    return f"did you mean {similar[0]!r}?" if similar else "check the ids, for example in catalog.parquet"
 
 
 def serve_run(
