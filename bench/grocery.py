@@ -139,7 +139,7 @@ def print_table(hits: dict[str, Hits], steps: int) -> None:
     if len(hits) < len(VARIANTS):
         return
     draw_chart(lifts)
-    print(f"![lift by crop size, angle and noise](results/{FIGURE.name})")
+    print(f"![lift by crop size, angle and noise]({FIGURE.name})")
 
 
 def draw_chart(lifts: Mapping[str, Lift]) -> None:

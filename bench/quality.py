@@ -1,6 +1,6 @@
 """Measures the ranking quality of the recommenders on public files used in the literature.
 
-    python -m bench.quality                    # all tables of docs/results.md: some hours on two cores
+    python -m bench.quality                    # all tables: some hours on two cores
     python -m bench.quality --only beauty --seeds 1
 
 Leave-one-out: the last item is the test target, the one before the validation target, earlier items are training data.

@@ -1,7 +1,7 @@
-"""Measures all parts of docs/results.md and writes the page: `make results`.
+"""Measures the pages of docs/results: `make results`.
 
-Each part is a command that prints Markdown. Its output is stored in docs/results/, so parts can be measured one by one
-on an idle machine: `python -m bench.results beauty`. Without a name, the missing parts are measured.
+Each part is a command that prints Markdown and has one page, so parts can be measured one by one on an idle machine:
+`python -m bench.results beauty`. Without a name, the missing parts are measured. docs/results.md is the summary.
 """
 
 from __future__ import annotations
@@ -13,18 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-STORED, PAGE = ROOT / "docs" / "results", ROOT / "docs" / "results.md"
-HEAD = """# Results
-
-Every table is the output of its command on two CPU cores without a GPU; `make results` measures all of them again. The
-environment variable LEAVEN_DATA names the folder of public files. Seconds and memory are those of one machine; ratios
-to other libraries are measured in the same run.
-"""
+PAGES = ROOT / "docs" / "results"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One section. command: arguments of Python; notes: text before the table."""
+    """One page. command: arguments of Python; notes: text before the table."""
 
     title: str
     command: Sequence[str]
@@ -115,29 +109,23 @@ PARTS = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure the named or the missing parts; write the page of all stored parts."""
+    """Measure the named or the missing parts and write their pages."""
     names = sys.argv[1:] if arguments is None else arguments
-    STORED.mkdir(parents=True, exist_ok=True)
+    PAGES.mkdir(parents=True, exist_ok=True)
     for name, part in PARTS.items():
-        if name in names or not (names or (STORED / f"{name}.md").exists()):
+        page = PAGES / f"{name}.md"
+        if name in names or not (names or page.exists()):
             print(f"measuring {name}: python {' '.join(part.command)}", file=sys.stderr, flush=True)
             done = subprocess.run(
                 [sys.executable, *part.command], cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE
             )
-            (STORED / f"{name}.md").write_text(done.stdout, encoding="utf-8")
-    PAGE.write_text(build_page(), encoding="utf-8")
+            page.write_text(build_page(part, done.stdout), encoding="utf-8")
 
 
-def build_page() -> str:
-    """Return all stored parts in the order of this file."""
-    sections = [HEAD]
-    for name, part in PARTS.items():
-        if (STORED / f"{name}.md").exists():
-            table = (STORED / f"{name}.md").read_text(encoding="utf-8").strip()
-            notes = f"{part.notes}\n\n" if part.notes else ""
-            sections.append(f"## {part.title}\n\n`python {' '.join(part.command)}`\n\n{notes}{table}\n")
-    sections.append("Tuning of item-based nearest neighbors: [results/itemknn.md](results/itemknn.md).\n")
-    return "\n".join(sections)
+def build_page(part: Part, output: str) -> str:
+    """Return the page: title, command, notes, and what the command printed."""
+    notes = f"{part.notes}\n\n" if part.notes else ""
+    return f"# {part.title}\n\n`python {' '.join(part.command)}`\n\n{notes}{output.strip()}\n"
 
 
 if __name__ == "__main__":

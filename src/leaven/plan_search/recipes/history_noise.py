@@ -29,7 +29,7 @@ class SubsetDropRecipe:
     """Drops events of histories at random, anew in every epoch. The probability is tuned."""
 
     expects: ClassVar[str] = "fewer memorized histories"
-    evidence: ClassVar[str] = "docs/results-summary.md"
+    evidence: ClassVar[str] = "docs/results.md"
 
     def explain_unsuitable(self, context: RecipeContext) -> str:
         """Needs a trained network, and histories of some length."""
@@ -54,7 +54,7 @@ class LightCropRecipe:
     """Shows a part of some histories, anew in every epoch. The probability is tuned."""
 
     expects: ClassVar[str] = "shorter contexts are learned too"
-    evidence: ClassVar[str] = "docs/results-summary.md"
+    evidence: ClassVar[str] = "docs/results.md"
 
     def explain_unsuitable(self, context: RecipeContext) -> str:
         """Needs a trained network, and histories of some length."""
@@ -79,7 +79,7 @@ class FilteredGeneratorRecipe:
     """Appends Markov rows of low weight that pass the default filters. The weight is tuned."""
 
     expects: ClassVar[str] = "transitions of rare items are seen more often"
-    evidence: ClassVar[str] = "docs/results-summary.md"
+    evidence: ClassVar[str] = "docs/results.md"
 
     def explain_unsuitable(self, context: RecipeContext) -> str:
         """Needs a log that is small enough for generated rows to matter."""
