@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 QUICK := tests/test_layers.py tests/golden tests/unit/kernels tests/unit/config tests/unit/stats tests/unit/test_rng_names.py
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: install demo quick test test-data test-spark test-exports check bench results docs clean
+.PHONY: install demo quick test test-data test-spark test-exports check bench results docs sbom clean
 
 install: $(VENV)/.installed
 
@@ -50,6 +50,11 @@ docs: install
 	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
 	$(BIN)/python -m bench.pages
 	$(BIN)/mkdocs build --strict
+
+sbom: install  # the software bill of materials of the installed environment, CycloneDX JSON
+	$(PYTHON) -m venv build/sbom-tool
+	build/sbom-tool/bin/pip install -q cyclonedx-bom
+	build/sbom-tool/bin/cyclonedx-py environment $(VENV) --pyproject pyproject.toml --output-reproducible -o build/sbom.json
 
 clean:
 	rm -rf $(VENV) runs build dist .mypy_cache .ruff_cache .pytest_cache

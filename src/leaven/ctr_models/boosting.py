@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,12 @@ from leaven.errors import DataError, MissingExtra, SpecError
 from leaven.protocols import TrainingContext
 from leaven.storage import replace_file, replace_text
 
-_FILE, _TREES = "boosting.json", "boosting.pickle"
+_FILE, _TREES = "boosting.json", "boosting.skops"
+_TRUSTED = [
+    "functools.partial",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.utils.validation.check_array",
+]  # what scikit-learn keeps in a boosting model; skops refuses every other type
 
 
 @dataclass(frozen=True)
@@ -76,14 +80,19 @@ class Boosting:
 
     @classmethod
     def load(cls, folder: Path) -> BoostingModel:
-        """Loads the files of `save`. The trees are a pickle: load only files that you trust.
+        """Loads the files of `save`. Raises DataError for a missing file and for one that holds other types."""
+        from skops.io import load
+        from skops.io.exceptions import UntrustedTypesFoundException
 
-        Raises DataError for a missing file.
-        """
         if not (folder / _FILE).is_file() or not (folder / _TREES).is_file():
             raise DataError(str(folder), "a fitted boosting model", "none", "fit it again")
         stored = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-        trees = pickle.loads((folder / _TREES).read_bytes())
+        try:
+            trees = load(folder / _TREES, trusted=_TRUSTED)
+        except UntrustedTypesFoundException as error:
+            raise DataError(
+                str(folder / _TREES), "the trees of a boosting model", str(error), "fit it again"
+            ) from error
         return BoostingModel(
             cls(**stored["config"]), FeatureEncoding.from_json(stored["encoding"]), trees, stored["rounds"]
         )
@@ -103,10 +112,12 @@ class BoostingModel:
         return _predict_rounds(self.trees, _build_matrix(self.encoding, rows), self.rounds)
 
     def save(self, folder: Path) -> None:
-        """Writes the trees as a pickle, the rest as JSON; each file is replaced atomically."""
+        """Writes the trees in skops' format (no pickle), the rest as JSON; each file is replaced atomically."""
+        from skops.io import dump
+
         stored = {"config": asdict(self.config), "encoding": self.encoding.to_json(), "rounds": self.rounds}
         with replace_file(folder / _TREES) as part:
-            part.write_bytes(pickle.dumps(self.trees))
+            dump(self.trees, part)
         replace_text(folder / _FILE, json.dumps(stored))
 
 

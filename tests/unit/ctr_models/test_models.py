@@ -1,5 +1,7 @@
 """CTR models without networks: what they learn, and their files."""
 
+import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from leaven.metrics.ctr.ctr_metrics import Auc, CalibrationError
 from leaven.protocols import TrainingContext
 
 pytest.importorskip("sklearn")
+skops = pytest.importorskip("skops.io")
 
 
 def draw_rows(seed: int, n: int = 1500) -> Samples:
@@ -82,3 +85,10 @@ def test_the_popularity_model_predicts_the_share_of_each_group() -> None:
     chance = PopularItem("events").fit(rows, TrainingContext(key=1)).predict(rows)
     assert (np.diff(chance[[0, 100, 200]]) > 0).all()
     assert chance[300] == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_stored_model_that_holds_code_is_refused(tmp_path: Path) -> None:
+    Boosting(rounds=2).fit(draw_rows(1, 200), TrainingContext(key=1)).save(tmp_path)
+    skops.dump(partial(os.system, "true"), tmp_path / "boosting.skops")
+    with pytest.raises(DataError, match=r"boosting\.skops.*system"):
+        Boosting.load(tmp_path)
