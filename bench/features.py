@@ -55,7 +55,7 @@ def build_features(folder: Path, positives: int, memory: str) -> dict[str, Any]:
     """Write labeled rows of three splits to files."""
     from leaven.ctr_features import SamplingConfig, sample_by_time
     from leaven.ingest import CatalogSource, read_events
-    from leaven.ingest.reader import open_database
+    from leaven.ingest.source_loading import open_database
 
     start = time.perf_counter()
     source = CatalogSource(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from leaven.errors import DataError, FitError, GateError, LeavenError, MissingExtra, SpecError
     from leaven.exports import ExportError, export, load_export
     from leaven.generators.sequence.markov import Markov
-    from leaven.ingest import CatalogSource, LogSource
+    from leaven.ingest import CatalogSource, LogSource, UserSource
     from leaven.plan_search.run_search import search_files as auto
     from leaven.plan_search.search_result import SearchResult
     from leaven.profiling.profile import profile_log
@@ -63,6 +63,7 @@ _PUBLIC = {
     "Simulator": "leaven.simulator:Simulator",
     "SpecError": "leaven.errors:SpecError",
     "Step": "leaven.augmentation:Step",
+    "UserSource": "leaven.ingest:UserSource",
     "auto": "leaven.plan_search.run_search:search_files",
     "clean_events": "leaven.cleaning:clean_events",
     "erase_users": "leaven.provenance:erase_users",
@@ -128,6 +129,7 @@ __all__ = [
     "Simulator",
     "SpecError",
     "Step",
+    "UserSource",
     "auto",
     "clean_events",
     "erase_users",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from leaven.datasets.histories import Histories
     from leaven.datasets.images import Images
     from leaven.datasets.samples import Samples
-    from leaven.ingest import CatalogSource, ReadingOptions
+    from leaven.ingest import CatalogSource, ReadingOptions, UserSource
     from leaven.protocols import ImageTransform, TextTransform
     from leaven.run_folder import RunFolder
     from leaven.splits.log_splits import LeaveOneOut, Split, TimeSplit
@@ -39,12 +39,14 @@ def read(
     columns: Mapping[str, str] | None = None,
     items: CatalogSource | None = None,
     options: ReadingOptions | None = None,
+    users: UserSource | Any = None,
 ) -> Events:
     """Read the events of a log: a path, glob, URL, database or frame (pandas, Polars, Arrow).
 
     user, item, time name its columns; `columns` maps further roles (kind, value, quantity, price, and those that
     cleaning reads) to columns. Without any of these, columns are inferred. options: how files are split into cells and
-    which lines become events (separator, quote, encoding, time_format, on_bad_line, min_rating …).
+    which lines become events (separator, quote, encoding, time_format, on_bad_line, min_rating …). items, users: tables
+    of items and users; `users` is a config, or a path or frame whose column of ids is inferred.
 
     >>> import pyarrow as pa
     >>> read(pa.table({"who": ["a"], "what": ["x"], "when": [1318896000]}), "who", "what", "when").count_events()
@@ -59,7 +61,9 @@ def read(
     if not isinstance(source, ingest.LogSource):
         chosen = {role: column for role, column in named.items() if column}
         source = ingest.LogSource(interactions, chosen, options or ingest.ReadingOptions())
-    events = ingest.read_events(source, items=items)
+    if users is not None and not isinstance(users, ingest.UserSource):
+        users = ingest.UserSource(users)
+    events = ingest.read_events(source, items=items, users=users)
     for note in events.facts.get("notes", ()):
         warnings.warn(note, ReadingWarning, stacklevel=2)
     return events

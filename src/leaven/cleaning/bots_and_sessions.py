@@ -79,6 +79,6 @@ def split_sessions(log: EncodedLog, config: CleaningConfig) -> tuple[EncodedLog,
         log.backend, "SELECT sum(session) FROM (SELECT max(session) AS session FROM clean_sessions GROUP BY old_code)"
     )
     note = f"{users:,} users became {whole:,} histories, split at pauses over {config.session_gap_hours:g} hours"
-    return replace(log, lines="clean_session_lines", users="clean_sessions"), [
+    return replace(log, lines="clean_session_lines", users="clean_sessions", has_sessions=True), [
         build_rule_facts("sessions", touched, 0, [], note)
     ]

@@ -42,6 +42,7 @@ class EncodedLog:
     catalog           table of the items' attributes (item first) with `catalog_columns`, or None
     incomplete_items  table of the items (item) that were dropped from the catalog for missing attributes, or None
     has_clock         whether `time` holds times, not places in an order
+    has_sessions      whether users are sessions, named user#1, user#2 …
     n_events          lines whose user and item are listed, as the last rule counts them
     """
 
@@ -55,6 +56,7 @@ class EncodedLog:
     incomplete_items: str | None = None
     n_events: int = 0
     has_clock: bool = True
+    has_sessions: bool = False
 
     @property
     def cells(self) -> list[str]:

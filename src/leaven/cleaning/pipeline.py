@@ -60,7 +60,9 @@ def clean_events(events: Events, config: CleaningConfig | None = None) -> Cleani
     log, name = _rename_tables(events.connection, log)
     backend.create_view(name, select_decoded(log, f"SELECT * FROM {log.lines}", "INNER"))
     codes = EncodedEvents(log.lines, log.users, log.items, log.n_events)
-    return CleaningResult(replace(events, table=name, item_table=log.catalog, encoded=codes), rules)
+    has_sessions = log.has_sessions or events.has_sessions
+    cleaned = replace(events, table=name, item_table=log.catalog, encoded=codes, has_sessions=has_sessions)
+    return CleaningResult(cleaned, rules)
 
 
 def _rename_tables(connection: duckdb.DuckDBPyConnection, log: EncodedLog) -> tuple[EncodedLog, str]:

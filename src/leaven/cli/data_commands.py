@@ -27,6 +27,7 @@ from leaven.cli.reading_args import (
 )
 
 if TYPE_CHECKING:
+    from leaven.config.draft import DraftSources
     from leaven.ingest import ReadingOptions
     from leaven.simulator import Corruption
 
@@ -34,7 +35,9 @@ Column = Annotated[str, typer.Option(metavar="COLUMN", help="The file's column, 
 
 
 def write_spec(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Your log, and a table of the items if any.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="Your log, and tables of the items and users if any.")
+    ],
     out: Annotated[Path | None, typer.Option(help="The spec file; by default NAME-OF-THE-LOG.toml.")] = None,
     user: Column = "",
     item: Column = "",
@@ -74,7 +77,9 @@ def write_spec(
 
 
 def profile_log(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="A log (path, folder, glob, URL); its items.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="A log (path, folder, glob, URL); its items, its users.")
+    ],
     user: Column = "",
     item: Column = "",
     time: Column = "",
@@ -107,20 +112,20 @@ def profile_log(
             skip_rows=skip_rows, comment=comment, header=header, layout=layout, on_bad_line=on_bad_line,
             min_rating=min_rating, keep_kinds=tuple(keep_kind or ()),
         )  # fmt: skip
-        log, items = _infer_sources(files, {"user": user, "item": item, "time": time}, options)
-        log = replace(log, table=table)
+        sources = _infer_sources(files, {"user": user, "item": item, "time": time}, options)
         on_progress(0, 0, "profiling the log")
-        statistics = profile_log(log, items=items)
+        statistics = profile_log(replace(sources.log, table=table), items=sources.items, users=sources.users)
     output.print_json(statistics) if json else output.print_results(*format_profile(statistics))
 
 
-def _infer_sources(files: list[str], columns: dict[str, str], options: ReadingOptions) -> tuple[Any, Any]:
-    """Configs of the log and of its items; the columns of a database are not inferred."""
+def _infer_sources(files: list[str], columns: dict[str, str], options: ReadingOptions) -> DraftSources:
+    """Configs of the log, its items and its users; the columns of a database are not inferred."""
     from leaven.config import draft
     from leaven.ingest import LogSource
 
     if len(files) == 1 and draft.is_database(files[0]):
-        return LogSource(files[0], {role: column for role, column in columns.items() if column}, options), None
+        named = {role: column for role, column in columns.items() if column}
+        return draft.DraftSources(LogSource(files[0], named, options))
     return draft.build_sources(draft.draft_log_spec(files, columns, options))
 
 

@@ -46,9 +46,13 @@ def format_profile(profile: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _format_reading(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield from list_scalars(facts, skip=("columns", "items", "files"))
+    yield from list_scalars(facts, skip=("columns", "items", "users", "files"))
     if columns := facts.get("columns"):
         yield "Columns", ", ".join(f"{role} = {column}" for role, column in columns.items())
+    if users := facts.get("users"):
+        attributes = ", ".join(f"{name} ({kind})" for name, kind in users["attributes"].items())
+        known = f"{users['matched']:,} of {users['matched'] + users['unmatched']:,} users of the log"
+        yield "Table of users", f"{users['lines']:,} lines; {known}; {attributes}"
 
 
 def _compare_figures(raw: Mapping[str, Any], cleaned: Mapping[str, Any]) -> list[list[str]]:

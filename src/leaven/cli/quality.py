@@ -94,7 +94,7 @@ def _build_context(log: str, items: str, columns: list[str], encoder: str) -> Ev
             fix = suggest_name(role, _COLUMN_ROLES)
             raise SpecError(f"--column {text}", f"one of {', '.join(_COLUMN_ROLES)}", repr(role), fix)
         fields[_COLUMN_ROLES[role]] = name
-    source = draft.build_sources(draft.draft_log_spec([log, items]))[1] if items else None
+    source = draft.build_sources(draft.draft_log_spec([log, items])).items if items else None
     return EvaluationContext(source, encoder=encoder or None, **fields)
 
 

@@ -11,7 +11,15 @@ from pathlib import Path
 
 from leaven.config.old_names import suggest_value
 from leaven.errors import DataError, SpecError, suggest_name
-from leaven.ingest import CatalogSource, InferredFormat, LogSource, ReadingOptions, find_unnamed_time, infer_format
+from leaven.ingest import (
+    CatalogSource,
+    InferredFormat,
+    LogSource,
+    ReadingOptions,
+    UserSource,
+    find_unnamed_time,
+    infer_format,
+)
 from leaven.ingest.source_config import AUTOMATIC
 
 NEEDED = ("user", "item")
@@ -20,6 +28,7 @@ _FIRST = (*NEEDED, "time")
 _SHOWN = 3  # example cells of a column
 _LONGEST = 28  # characters of an example
 _URL = re.compile(r"^\w+://.*")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,7 @@ class Draft:
     name: str
     log: DraftFile
     items: DraftFile | None = None
+    users: DraftFile | None = None
     notes: tuple[str, ...] = ()
     label: str = ""
     options: ReadingOptions = AUTOMATIC
@@ -65,7 +75,8 @@ def draft_log_spec(
     inferred = [(path, infer_format(_find_first_file(path), options, named)) for path in paths]
     logs = [one for one in inferred if one[1].kind in ("log", "sequences")]
     tables = [one for one in inferred if one[1].kind == "items"]
-    for what, held in (("log", logs), ("table of items", tables)):
+    user_tables = [one for one in inferred if one[1].kind == "users"]
+    for what, held in (("log", logs), ("table of items", tables), ("table of users", user_tables)):
         if len(held) > 1:
             raise DataError(held[1][0], f"one {what}", f"a second one besides {held[0][0]}", "give one at a time")
     if not logs:
@@ -80,9 +91,15 @@ def draft_log_spec(
         raise DataError(found[0], "a log: user, item, time", got, fix)
     log = DraftFile(logs[0][0], logs[0][1], _choose_columns(logs[0][0], logs[0][1], given or {}))
     items = DraftFile(tables[0][0], tables[0][1], tables[0][1].columns) if tables else None
-    notes = [*_describe_files(log, items), *(note for _, one in inferred for note in one.notes)]
-    notes += [f"{path}: a table of users, which is not read" for path, one in inferred if one.kind == "users"]
-    return Draft(_choose_name(log.path), log, items, tuple(notes), options=options)
+    users = _draft_users(*user_tables[0]) if user_tables else None
+    notes = [*_describe_files(log, items, users), *(note for _, one in inferred for note in one.notes)]
+    return Draft(_choose_name(log.path), log, items, users, tuple(notes), options=options)
+
+
+def _draft_users(path: str, guess: InferredFormat) -> DraftFile:
+    """The table of users: its ids, and all other columns as attributes under their own names."""
+    user = guess.columns["user"]
+    return DraftFile(path, guess, {"user": user} | {name: name for name in guess.names if name != user})
 
 
 def _expand_folders(paths: Sequence[str], options: ReadingOptions) -> tuple[list[str], ReadingOptions]:
@@ -117,16 +134,26 @@ def draft_table_spec(paths: Sequence[str], label: str, given: Mapping[str, str] 
             where = f"--{word} {column}"
             raise SpecError(where, f"a column of {paths[0]}", repr(column), suggest_name(column, found.names))
     note = f"{paths[0]}: labelled rows; label = {label}; {len(found.names) - 1 - len(columns)} feature columns"
-    return Draft(_choose_name(paths[0]), DraftFile(paths[0], found, columns), None, (note,), label)
+    return Draft(_choose_name(paths[0]), DraftFile(paths[0], found, columns), notes=(note,), label=label)
 
 
-def build_sources(draft: Draft) -> tuple[LogSource, CatalogSource | None]:
-    """Configs of the readers: the log, and the table of items if there is one."""
-    log = LogSource(draft.log.path, draft.log.columns, draft.options)
-    if draft.items is None:
-        return log, None
-    columns = {word: column for word, column in draft.items.columns.items() if column}
-    return log, CatalogSource(draft.items.path, columns, draft.items.guess.text)
+@dataclass(frozen=True)
+class DraftSources:
+    """Configs of the readers: the log, and the tables of items and users where there are any."""
+
+    log: LogSource
+    items: CatalogSource | None = None
+    users: UserSource | None = None
+
+
+def build_sources(draft: Draft) -> DraftSources:
+    """Configs of the readers of a draft's files."""
+    items, users = draft.items, draft.users
+    return DraftSources(
+        LogSource(draft.log.path, draft.log.columns, draft.options),
+        None if items is None else CatalogSource(items.path, items.columns, items.guess.text),
+        None if users is None else UserSource(users.path, users.columns),
+    )
 
 
 def is_database(path: str) -> bool:
@@ -172,7 +199,7 @@ def _choose_name(path: str) -> str:
     return (file.resolve().parent.name if is_generic else stem) or "leaven"
 
 
-def _describe_files(log: DraftFile, items: DraftFile | None) -> Iterator[str]:
+def _describe_files(log: DraftFile, items: DraftFile | None, users: DraftFile | None) -> Iterator[str]:
     if log.guess.kind == "sequences":
         yield f"{log.path}: one user per line, items in time order without times"
     else:
@@ -184,6 +211,9 @@ def _describe_files(log: DraftFile, items: DraftFile | None) -> Iterator[str]:
         columns = ", ".join(f"{word} = {column}" for word, column in items.columns.items())
         texts = f"; text in {', '.join(items.guess.text)}" if items.guess.text else ""
         yield f"{items.path}: a table of items; {columns}{texts}"
+    if users is not None:
+        attributes = ", ".join(word for word in users.columns if word != "user")
+        yield f"{users.path}: a table of users; user = {users.columns['user']}; attributes {attributes}"
 
 
 def write_draft(draft: Draft, target: Path, force: bool = False, task: str = "ranking") -> Path:
@@ -254,6 +284,8 @@ def _render_data(draft: Draft, folder: Path) -> Iterator[str]:
     yield f"interactions = {_quote(_relate_path(draft.log.path, folder))}"
     if draft.items is not None:
         yield f"items = {_quote(_relate_path(draft.items.path, folder))}"
+    if draft.users is not None:
+        yield f"users = {_quote(_relate_path(draft.users.path, folder))}"
     yield from _render_options(draft, folder)
     if found.kind != "sequences":
         yield "\n[data.columns]                  # our name = your column; comments show its first cells"
@@ -265,6 +297,10 @@ def _render_data(draft: Draft, folder: Path) -> Iterator[str]:
         yield from (_render_column(word, column, draft.items) for word, column in draft.items.columns.items())
         if draft.items.guess.text:
             yield f"text = [{', '.join(map(_quote, draft.items.guess.text))}]"
+    if draft.users is not None:
+        yield "\n[data.user_columns]             # attributes: features of click models, segments of the report"
+        yield from (_render_column(word, column, draft.users) for word, column in draft.users.columns.items())
+        yield '# categorical = ["zip_code"]: attributes whose numbers are codes'
     yield ""
 
 
@@ -290,7 +326,8 @@ def _render_column(word: str, column: str, file: DraftFile) -> str:
     unit = {"s": "seconds since 1970", "ms": "milliseconds since 1970", "us": "microseconds since 1970"}
     note = unit.get(file.guess.time_unit, "") if word == "time" else ""
     comment = ", ".join([*cells, note] if note else cells)
-    line = f"{word} = {_quote(column)}"
+    key = word if _BARE_KEY.fullmatch(word) else _quote(word)
+    line = f"{key} = {_quote(column)}"
     return f"{line:<31} # {comment}" if comment else line
 
 

@@ -13,7 +13,7 @@ from leaven.config.build import list_operator_families
 from leaven.config.evaluation import CtrEvaluationConfig, EvaluationConfig
 from leaven.ctr_features import SamplingConfig
 from leaven.errors import SpecError, suggest_name
-from leaven.ingest.source_config import CatalogSource
+from leaven.ingest.source_config import CatalogSource, UserSource
 from leaven.modalities import get_modality
 from leaven.quality import QualityConfig
 from leaven.tracking import Tracker
@@ -77,6 +77,7 @@ class Spec:
     name: str
     data: Any
     items: CatalogSource | None = None
+    users: UserSource | None = None
     clean: CleaningConfig = field(default_factory=CleaningConfig)
     split: Any = None
     recommender: Any = None

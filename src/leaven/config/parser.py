@@ -36,7 +36,7 @@ from leaven.config.old_names import suggest_key, suggest_value
 from leaven.ctr_features import LabeledTable, SamplingConfig
 from leaven.errors import SpecError
 from leaven.filters.rules import Rules
-from leaven.ingest.source_config import CatalogSource, LogSource, ReadingOptions
+from leaven.ingest.source_config import AUTOMATIC, CatalogSource, LogSource, ReadingOptions, UserSource
 from leaven.protocols import Controller, get_traits
 from leaven.quality import QualityConfig
 from leaven.run_folder import slugify
@@ -45,7 +45,7 @@ TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "eval
 _STEP_FIELDS = tuple(one.name for one in fields(Step))
 _FILES = ("vectors", "folder", "weights", "cache")  # keys of operators and encoders with the path of a file or folder
 _READING = tuple(one.name for one in fields(ReadingOptions))
-_LOG_ONLY = ("min_rating", "keep_kinds", "valid", "test", "layout")  # reading options that items do not have
+_LOG_ONLY = ("min_rating", "keep_kinds", "valid", "test", "layout")  # reading options of logs alone
 
 
 def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
@@ -65,13 +65,14 @@ def parse_spec(text: str, folder: str | Path = ".", overrides: Sequence[str] = (
 def _build_spec(text: spec_text.SpecSource, folder: Path) -> Spec:
     table = text.table
     task = _find_task(table, text)
-    data, items = _build_data(table.get("data"), task, text, folder)
+    sources = _build_data(table.get("data"), task, text, folder)
     rules = _read_rules(table.get("rules", []), text.locate("rules"), folder)
     return Spec(
         name=check_value(table.get("name", "run"), str, text.locate("name")),
         seed=check_value(table.get("seed", 7), int, text.locate("seed")),
-        data=data,
-        items=items,
+        data=sources.data,
+        items=sources.items,
+        users=sources.users,
         clean=build_config(CleaningConfig, _get_table(table, "clean", text), lambda key: text.locate(f"clean.{key}")),
         split=_build_kind(table.get("split", {}), *task.split, text, "split"),
         recommender=_build_kind(
@@ -82,7 +83,7 @@ def _build_spec(text: spec_text.SpecSource, folder: Path) -> Spec:
         ),
         variants=_build_variants(_resolve_paths(table.get(VARIANTS, []), folder), _Context(text, folder, task, rules)),
         task=task.name,
-        samples=_build_samples(table, data, task, text),
+        samples=_build_samples(table, sources.data, task, text),
         rules=rules,
         quality=_build_quality(table.get(QUALITY, True), text),
         tracking=_build_kind(table[TRACKING], "trackers", "mlflow", text, TRACKING) if TRACKING in table else None,
@@ -150,38 +151,69 @@ def _build_kind(table: Any, family: str, default: str, text: spec_text.SpecSourc
     return build_config(cls, own, lambda name: text.locate(f"{key}.{name}"))
 
 
-def _build_data(table: Any, task: Task, text: spec_text.SpecSource, folder: Path) -> tuple[Any, CatalogSource | None]:
+@dataclass(frozen=True)
+class _Sources:
+    """The log or labeled table, and the tables of its items and users, None where the spec has none."""
+
+    data: Any
+    items: CatalogSource | None = None
+    users: UserSource | None = None
+
+
+_TABLE_KEYS = ("items", "item_columns", "users", "user_columns")
+"""Keys of [data] about the tables of items and users."""
+
+
+def _build_data(table: Any, task: Task, text: spec_text.SpecSource, folder: Path) -> _Sources:
     if task is CTR and isinstance(table, dict) and "labeled" in table:
         labeled = {
             **table,
             "labeled": _resolve_path(check_value(table["labeled"], str, text.locate("data.labeled")), folder),
         }
-        return build_config(LabeledTable, labeled, lambda key: text.locate(f"data.{key}")), None
+        return _Sources(build_config(LabeledTable, labeled, lambda key: text.locate(f"data.{key}")))
     if not isinstance(table, dict) or "interactions" not in table:
         fix = 'write [data] and interactions = "…"; leaven init FILE does it for you'
         raise SpecError(text.locate("data"), "the path of the log", "no data.interactions", fix)
     own = dict(table)
-    items, columns = own.pop("items", None), own.pop("item_columns", None)
+    tables = {key: own.pop(key) for key in _TABLE_KEYS if key in own}
     own["interactions"] = _resolve_path(check_value(own["interactions"], str, text.locate("data.interactions")), folder)
     reading = {key: own.pop(key) for key in _READING if key in own}
     for key in ("valid", "test"):
         if key in reading:
             reading[key] = _resolve_path(check_value(reading[key], str, text.locate(f"data.{key}")), folder)
-    check_keys(own, (LogSource, ReadingOptions), ("items", "item_columns"), lambda key: text.locate(f"data.{key}"))
+    check_keys(own, (LogSource, ReadingOptions), _TABLE_KEYS, lambda key: text.locate(f"data.{key}"))
     options = build_config(ReadingOptions, reading, lambda key: text.locate(f"data.{key}"))
     source = replace(build_config(LogSource, own, lambda key: text.locate(f"data.{key}")), options=options)
-    if items is None:
-        return source, None
-    words = dict(columns or {"item": "item_id"})
-    text_columns = check_value(words.pop("text", []), tuple[str, ...], text.locate("data.item_columns.text"))
-    catalog = {"items": _resolve_path(str(items), folder), "columns": words, "text": list(text_columns)}
-    shared = build_config(
-        ReadingOptions,
-        {key: value for key, value in reading.items() if key not in _LOG_ONLY},
-        lambda key: text.locate(f"data.{key}"),
+    items = _build_table(tables, "item", CatalogSource, {"item": "item_id"}, "text", text, folder)
+    users = _build_table(tables, "user", UserSource, {}, "categorical", text, folder)
+    shared = replace(options, **{key: getattr(AUTOMATIC, key) for key in _LOG_ONLY})
+    return _Sources(
+        source,
+        None if items is None else replace(items, options=shared),
+        None if users is None else replace(users, options=shared),
     )
-    built = build_config(CatalogSource, catalog, lambda key: text.locate(f"data.item_columns.{key}"))
-    return source, replace(built, options=shared)
+
+
+def _build_table(
+    tables: Mapping[str, Any],
+    name: str,
+    cls: type[Any],
+    default: Mapping[str, str],
+    listed: str,
+    text: spec_text.SpecSource,
+    folder: Path,
+) -> Any:
+    """Config of the table of items or users; None without one. listed: the key of its columns that is a list."""
+    where = f"data.{name}_columns"
+    if f"{name}s" not in tables:
+        if f"{name}_columns" in tables:
+            raise SpecError(text.locate(where), f"a table: data.{name}s", "none", f'write {name}s = "{name}s.csv"')
+        return None
+    path = check_value(tables[f"{name}s"], str, text.locate(f"data.{name}s"))
+    columns = dict(_get_table(tables, f"{name}_columns", text) or default)
+    names = check_value(columns.pop(listed, []), tuple[str, ...], text.locate(f"{where}.{listed}"))
+    table = {f"{name}s": _resolve_path(path, folder), "columns": columns, listed: list(names)}
+    return build_config(cls, table, lambda key: text.locate(f"{where}.{key}"))
 
 
 def _resolve_path(name: str, folder: Path) -> str:

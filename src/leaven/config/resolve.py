@@ -18,6 +18,9 @@ def resolve_spec(spec: Spec) -> dict[str, Any]:
     if spec.items is not None:
         data |= {"items": to_table(spec.items.items)}
         data["item_columns"] = {**spec.items.columns, "text": list(spec.items.text)}
+    if spec.users is not None:
+        data |= {"users": to_table(spec.users.users)}
+        data["user_columns"] = {**spec.users.columns, "categorical": list(spec.users.categorical)}
     variants = [
         {"name": variant.name, **_resolve_plan(variant.plan), "step": _resolve_steps(variant.plan)}
         for variant in spec.variants

@@ -20,7 +20,8 @@ def build_schema() -> dict[str, Any]:
     source = _describe_class(LogSource)
     source["properties"].pop("options")
     source["properties"] |= _describe_class(ReadingOptions)["properties"]
-    source["properties"] |= {"items": {"type": "string"}, "item_columns": {"type": "object"}}
+    for name in ("item", "user"):
+        source["properties"] |= {f"{name}s": {"type": "string"}, f"{name}_columns": {"type": "object"}}
     variant = {
         "type": "object",
         "properties": {

@@ -6,10 +6,11 @@ positive itself, are not known yet.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from leaven.ctr_features.negative_sampling import DAY
 from leaven.ctr_features.running_totals import TOTALS_OWNERS, FeatureTables
+from leaven.sql import quote_identifier
 
 _NUMERIC = {
     "user_events": "coalesce(user_now.events, 0)",
@@ -50,20 +51,35 @@ def list_feature_columns(
         numeric[f"user_events_{days}d"] = f"coalesce(user_now.events, 0) - coalesce(user_{days}.events, 0)"
         numeric[f"item_events_{days}d"] = f"coalesce(item_now.events, 0) - coalesce(item_{days}.events, 0)"
     numeric |= _PRICED if tables.has_price else {}
+    own = _name_user_columns(tables, numeric)
+    numeric |= {own[name]: cell for name, cell in _select_user_columns(tables, is_number=True).items()}
     categorical = {"user": "users.id", "item": "items.id"} if ids else {}
     categorical |= {f"item_{name}": f"items.{name}" for name in tables.attributes}
+    categorical |= {own[name]: cell for name, cell in _select_user_columns(tables, is_number=False).items()}
     if tables.has_category:
         numeric |= _TASTES
         categorical["user_favourite"] = "favourites.category"
     return numeric, categorical | _CONTEXT
 
 
+def _name_user_columns(tables: FeatureTables, taken: Mapping[str, str]) -> dict[str, str]:
+    """Column of click_users -> the name of its feature, which no other feature has."""
+    known = {name.lower() for name in (*taken, *_PRICED, "user_favourite")}
+    return {name: f"{name}_in_table" if name.lower() in known else name for name in tables.user_attributes}
+
+
+def _select_user_columns(tables: FeatureTables, is_number: bool) -> dict[str, str]:
+    """Column of click_users -> SQL, of the attributes that hold numbers, or of the others."""
+    names = [name for name, holds_numbers in tables.user_attributes.items() if holds_numbers == is_number]
+    return {name: f"users.{quote_identifier(name)}" for name in names}
+
+
 def select_features(
     tables: FeatureTables, window_days: Sequence[int], numeric: dict[str, str], categorical: dict[str, str]
 ) -> str:
     """A SELECT of the features of table click_rows (row, user_code, item_code, time), in the order of `row`."""
-    cells = [f"CAST({sql} AS DOUBLE) AS {name}" for name, sql in numeric.items()]
-    cells += [f"CAST({sql} AS VARCHAR) AS {name}" for name, sql in categorical.items()]
+    cells = [f"CAST({sql} AS DOUBLE) AS {quote_identifier(name)}" for name, sql in numeric.items()]
+    cells += [f"CAST({sql} AS VARCHAR) AS {quote_identifier(name)}" for name, sql in categorical.items()]
     joins = [_join_before(name, f"{name}_now", 0) for name in TOTALS_OWNERS]
     joins += [_join_before(name, f"{name}_{days}", days * DAY) for days in window_days for name in ("user", "item")]
     keys = "r.user_code = favourite.user_code AND r.time > favourite.time"

@@ -17,6 +17,7 @@ from leaven.datasets.events import Events
 from leaven.datasets.log_names import LogNames
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError
+from leaven.ingest.attribute_tables import collect_attributes
 
 Ints = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
@@ -109,10 +110,12 @@ class _IdHashes:
 
     @classmethod
     def of(cls, tables: FeatureTables) -> _IdHashes:
-        sql = "SELECT id FROM click_{} ORDER BY code"
-        ids = [tables.connection.sql(sql.format(name)).to_arrow_table().column("id") for name in ("users", "items")]
+        read = tables.connection.sql
+        known = read("SELECT * EXCLUDE (code) FROM click_users ORDER BY code").to_arrow_table()
+        ids = [known.column("id"), read("SELECT id FROM click_items ORDER BY code").to_arrow_table().column("id")]
         users, items = (rng.derive_user_ids(["", *column.to_pylist()]) for column in ids)
-        return cls(users, items, LogNames(users[1:], ids[0].combine_chunks()))
+        names = LogNames(users[1:], ids[0].combine_chunks(), attributes=collect_attributes(known))
+        return cls(users, items, names)
 
 
 @dataclass(frozen=True, eq=False)

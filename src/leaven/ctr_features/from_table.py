@@ -25,8 +25,8 @@ from leaven.datasets.samples import Samples
 from leaven.errors import DataError, suggest_name
 from leaven.ingest.cell_parsing import is_missing, parse_number, parse_text
 from leaven.ingest.files import RawTable
-from leaven.ingest.reader import describe_source, load_source, open_database
 from leaven.ingest.source_config import LogSource
+from leaven.ingest.source_loading import describe_source, load_source, open_database
 from leaven.ingest.timestamps import TimestampParser
 from leaven.sql import quote_identifier
 

@@ -5,11 +5,13 @@ Events after `until` are removed before anything is counted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from leaven.datasets.events import Events
 from leaven.errors import DataError
+from leaven.ingest.attribute_tables import ATTRIBUTE, select_attributes
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,7 +46,8 @@ TOTALS_OWNERS = {
 class FeatureTables:
     """The tables of one period: click_events, click_users, click_items and those of running totals.
 
-    has_category, has_price, attributes: of the items. until: the last second that is read.
+    has_category, has_price, attributes: of the items. user_attributes: columns of click_users -> whether they hold
+    numbers. until: the last second that is read.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -52,6 +55,7 @@ class FeatureTables:
     has_price: bool
     attributes: tuple[str, ...]
     until: int
+    user_attributes: Mapping[str, bool] = field(default_factory=dict)
 
 
 def create_tables(events: Events, until: int | None) -> FeatureTables:
@@ -64,7 +68,7 @@ def create_tables(events: Events, until: int | None) -> FeatureTables:
     last = _scalar(database, f"SELECT max(time) FROM {events.table}")
     stop = int(last if until is None else min(until, last)) if last is not None else 0
     whole = f"{events.table} WHERE time <= {stop} AND user IS NOT NULL AND item IS NOT NULL AND time IS NOT NULL"
-    _create_id_table(database, "click_users", f"SELECT DISTINCT user AS id FROM {whole}")
+    user_attributes = _create_users(database, events, whole)
     _create_items(database, events, whole, known)
     _create_events(database, events, whole, "price" in known)
     if not _scalar(database, "SELECT count(*) FROM click_events"):
@@ -74,7 +78,7 @@ def create_tables(events: Events, until: int | None) -> FeatureTables:
         _create_totals(database, name, owner)
     _create_favorites(database)
     attributes = tuple(name for name in ("category", "brand") if name in known)
-    return FeatureTables(database, "category" in known, has_price, attributes, stop)
+    return FeatureTables(database, "category" in known, has_price, attributes, stop, user_attributes)
 
 
 def _item_columns(events: Events) -> tuple[str, ...]:
@@ -87,6 +91,18 @@ def _create_id_table(database: duckdb.DuckDBPyConnection, table: str, ids: str) 
     """Creates a table of ids and their codes, from 1 in sorted order."""
     sql = f"SELECT id, CAST(row_number() OVER (ORDER BY id) AS INTEGER) AS code FROM ({ids})"
     database.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql} ORDER BY code")
+
+
+def _create_users(database: duckdb.DuckDBPyConnection, events: Events, whole: str) -> dict[str, bool]:
+    """Creates click_users: id, code and the attributes of a table of users; their names -> whether they are numbers."""
+    _create_id_table(database, "click_users", f"SELECT DISTINCT user AS id FROM {whole}")
+    if events.user_table is None:
+        return {}
+    select = f"{select_attributes(events, 'click_user_ids')} ORDER BY code"
+    database.execute("CREATE OR REPLACE TEMP TABLE click_user_ids AS FROM click_users")
+    database.execute(f"CREATE OR REPLACE TEMP TABLE click_users AS {select}")
+    described = database.execute("DESCRIBE click_users").fetchall()
+    return {str(row[0]): str(row[1]) == "DOUBLE" for row in described if str(row[0]).startswith(ATTRIBUTE)}
 
 
 def _create_items(database: duckdb.DuckDBPyConnection, events: Events, whole: str, known: tuple[str, ...]) -> None:

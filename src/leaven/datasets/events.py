@@ -50,6 +50,8 @@ class Events:
     item_table: name of an item table (first column: item VARCHAR), or None.
     item_source: config of the table of items (`leaven.CatalogSource`), or None.
     has_clock: whether `time` holds times; rules and splits that need times do not apply without.
+    user_table: name of a table of users (first column: user VARCHAR, then `user_NAME` of each attribute), or None.
+    has_sessions: whether users are sessions, which cleaning names user#1, user#2 …
     encoded: the same events with integer ids, where cleaning has computed them; sorting is then faster.
     """
 
@@ -61,6 +63,8 @@ class Events:
     encoded: EncodedEvents | None = None
     item_source: Any = None
     has_clock: bool = True
+    user_table: str | None = None
+    has_sessions: bool = False
 
     def to_display(self) -> Display:
         """What a shell and a notebook show."""

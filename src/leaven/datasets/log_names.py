@@ -1,4 +1,4 @@
-"""Names of a log: the user's ids, the names of event kinds and columns, and the names of synthetic rows.
+"""Names of a log: the users' ids and attributes, the names of event kinds and columns, and those of synthetic rows.
 
 Histories and samples hold hashed row ids and dense codes; computations never read these names. They are read where
 rows leave leaven: tables, previews, exports.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RowIds = npt.NDArray[np.uint64]
 Origins = npt.NDArray[np.int16]
 
-_METADATA_KEY = b"leaven.names"
+_METADATA_KEY, _ATTRIBUTE = b"leaven.names", "attribute."
 NAMES_FILE = "names.parquet"
 """File of the names in the data folder of a run."""
 REAL, CHANGED, SYNTHETIC = "real", "changed", "synthetic"
@@ -57,6 +57,7 @@ class LogNames:
                "": not known
     has_clock  whether times are times; False: they are positions in the file. None: not known
     steps      names of the steps that created the synthetic rows, by `origin` from 1
+    attributes  name -> Arrow strings or float64 (users,): an attribute from a table of users; null: unknown
 
     >>> names = LogNames.from_users([11, 12], ["ann", "bob"])
     >>> names.find_users(np.array([12, 7], np.uint64)).to_pylist()
@@ -70,6 +71,7 @@ class LogNames:
     time_form: str = ""
     has_clock: bool | None = None
     steps: Sequence[str] = ()
+    attributes: Mapping[str, pa.Array] = field(default_factory=dict)
 
     @classmethod
     def from_users(cls, row_ids: npt.ArrayLike, users: Sequence[str]) -> LogNames:
@@ -82,11 +84,21 @@ class LogNames:
         """Arrow strings (rows,): the original user id of each row id; null where unknown."""
         import pyarrow as pa
 
-        if self.users is None or not len(self.row_ids):
-            return pa.nulls(len(row_ids), pa.string())
+        return pa.nulls(len(row_ids), pa.string()) if self.users is None else self._find(self.users, row_ids)
+
+    def find_attribute(self, name: str, row_ids: RowIds) -> pa.Array:
+        """Arrow strings or float64 (rows,): an attribute of the user of each row id; null where unknown."""
+        return self._find(self.attributes[name], row_ids)
+
+    def _find(self, column: pa.Array, row_ids: RowIds) -> pa.Array:
+        """The cells of a column of users at these row ids."""
+        import pyarrow as pa
+
+        if not len(self.row_ids):
+            return pa.nulls(len(row_ids), column.type)
         order, ascending = self._order
         place = np.minimum(np.searchsorted(ascending, row_ids), len(ascending) - 1)
-        return self.users.take(pa.array(order[place], mask=ascending[place] != row_ids))
+        return column.take(pa.array(order[place], mask=ascending[place] != row_ids))
 
     def find_row_ids(self, users: Sequence[str]) -> RowIds:
         """uint64 (users,): the row id of each original user id; 0 where unknown."""
@@ -120,11 +132,15 @@ def merge_names(parts: Sequence[LogNames | None]) -> LogNames | None:
         return parts[0] if parts else None
     row_ids, first = np.unique(np.concatenate([part.row_ids for part in known]), return_index=True)
     users = pa.concat_arrays([part.users.cast(pa.string()) for part in known if part.users is not None])
-    return replace(known[0], row_ids=row_ids, users=users.take(pa.array(first)))
+    attributes = {
+        name: pa.concat_arrays([part.attributes[name] for part in known]).take(pa.array(first))
+        for name in known[0].attributes
+    }
+    return replace(known[0], row_ids=row_ids, users=users.take(pa.array(first)), attributes=attributes)
 
 
 def save_names(names: LogNames | None, path: Path) -> None:
-    """Write the names to a Parquet file: row_id and user, the rest as metadata. None writes nothing."""
+    """Write the names to a Parquet file: row_id, user and attributes, the rest as metadata. None writes nothing."""
     if names is None:
         return
     import pyarrow as pa
@@ -132,7 +148,8 @@ def save_names(names: LogNames | None, path: Path) -> None:
     users = pa.nulls(len(names.row_ids), pa.string()) if names.users is None else names.users
     rest: dict[str, Any] = {"kinds": list(names.kinds), "columns": dict(names.columns), "time_form": names.time_form}
     rest |= {"has_clock": names.has_clock, "steps": list(names.steps)}
-    table = pa.table({"row_id": names.row_ids, "user": users})
+    attributes = {_ATTRIBUTE + name: column for name, column in names.attributes.items()}
+    table = pa.table({"row_id": names.row_ids, "user": users, **attributes})
     write_table(table.replace_schema_metadata({_METADATA_KEY: json.dumps(rest)}), path)
 
 
@@ -145,7 +162,9 @@ def load_names(path: Path) -> LogNames | None:
     table = pq.read_table(path)
     rest = json.loads((table.schema.metadata or {})[_METADATA_KEY])
     row_ids = np.asarray(table.column("row_id"), np.uint64)
-    return LogNames(row_ids, table.column("user").combine_chunks(), **rest)
+    columns = {name: table.column(name).combine_chunks() for name in table.column_names}
+    attributes = {name.removeprefix(_ATTRIBUTE): one for name, one in columns.items() if name.startswith(_ATTRIBUTE)}
+    return LogNames(row_ids, columns["user"], **rest, attributes=attributes)
 
 
 def remove_users(path: Path, row_ids: RowIds) -> None:
@@ -156,7 +175,9 @@ def remove_users(path: Path, row_ids: RowIds) -> None:
     import pyarrow as pa
 
     is_left = ~np.isin(names.row_ids, row_ids)
-    save_names(replace(names, row_ids=names.row_ids[is_left], users=names.users.filter(pa.array(is_left))), path)
+    attributes = {name: column.filter(pa.array(is_left)) for name, column in names.attributes.items()}
+    users = names.users.filter(pa.array(is_left))
+    save_names(replace(names, row_ids=names.row_ids[is_left], users=users, attributes=attributes), path)
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,7 +36,7 @@ from leaven.filters.rules import Rules
 from leaven.ingest import build_histories, read_events
 from leaven.metrics.ctr.ctr_metrics import compute_calibration_curve, find_best_threshold
 from leaven.metrics.metric_names import parse_ctr_metrics
-from leaven.metrics.segments import label_row_segments
+from leaven.metrics.segments import label_row_segments, label_user_attributes
 from leaven.profiling.log_statistics import compute_log_statistics
 from leaven.protocols import CtrModel, FittedCtrModel, TrainingContext
 from leaven.registry import create_config
@@ -70,7 +70,9 @@ def _prepare_table(source: LabeledTable, config: PreparationConfig, timed: Timed
 
 
 def _prepare_log(config: PreparationConfig, timed: Timed) -> tuple[SampleSplit, DataFacts]:
-    events: Events = timed("reading the log", lambda: read_events(config.source, items=config.items))
+    events: Events = timed(
+        "reading the log", lambda: read_events(config.source, items=config.items, users=config.users)
+    )
     cleaned = timed("cleaning", lambda: clean_events(events, config.clean))
     histories = timed("statistics of the log", lambda: build_histories(cleaned.events).histories)
     key = rng.derive_key(config.seed, "samples")
@@ -146,7 +148,8 @@ def evaluate_model(
         if not one.has_user_values
     }
     groups = {}
-    for by, names in label_row_segments(test, parts.train).items():
+    segments = {**label_row_segments(test, parts.train), **label_user_attributes(test.names, test.user_ids)}
+    for by, names in segments.items():
         pooled_names = pool_small_groups(names, test.user_ids)
         for group in np.unique(pooled_names):
             mine = pooled_names == group

@@ -17,7 +17,7 @@ from leaven.ingest.files import list_files
 from leaven.protocols import ProgressCallback
 from leaven.run_folder import RunFolder, compute_fingerprint, fingerprint_files
 
-_PATHS = ("interactions", "items", "labeled")
+_PATHS = ("interactions", "items", "users", "labeled")
 
 
 def prepare(spec: Spec, run: RunFolder, on_progress: ProgressCallback) -> PreparedData:

@@ -13,7 +13,7 @@ from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
 from leaven.datasets.samples import Samples
 from leaven.facts import CtrFacts, DataFacts
-from leaven.ingest.source_config import CatalogSource, LogSource
+from leaven.ingest.source_config import CatalogSource, LogSource, UserSource
 from leaven.splits.log_splits import Split
 
 Timed = Callable[[str, Callable[[], Any]], Any]
@@ -26,6 +26,7 @@ class PreparationConfig:
 
     source: LogSource | LabeledTable
     items: CatalogSource | None
+    users: UserSource | None
     clean: CleaningConfig
     split: Any
     samples: SamplingConfig | None
@@ -34,15 +35,16 @@ class PreparationConfig:
     @classmethod
     def from_spec(cls, spec: Spec) -> PreparationConfig:
         """The settings of a spec."""
-        return cls(spec.data, spec.items, spec.clean, spec.split, spec.samples, spec.seed)
+        return cls(spec.data, spec.items, spec.users, spec.clean, spec.split, spec.samples, spec.seed)
 
     def list_sources(self) -> list[str]:
-        """Paths, globs and URLs of the data: the log and the table of items, or the labeled table."""
+        """Paths, globs and URLs of the data: the log and the tables of items and users, or the labeled table."""
         if isinstance(self.source, LabeledTable):
             return [str(self.source.labeled)]
         options = self.source.options
         given = [path for path in (options.valid, options.test) if path]
-        return [str(self.source.interactions), *given, *([str(self.items.items)] if self.items else [])]
+        tables = [str(table.location) for table in (self.items, self.users) if table is not None]
+        return [str(self.source.interactions), *given, *tables]
 
 
 @dataclass(frozen=True, eq=False)

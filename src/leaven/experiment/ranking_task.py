@@ -25,9 +25,9 @@ from leaven.experiment.test_time_augmentation import HistoryViews, recommend_wit
 from leaven.facts import CleaningRuleFacts, DataFacts, TrainingFacts, from_json
 from leaven.ingest import build_catalog, build_histories, read_events
 from leaven.ingest.id_mapping import IndexedHistories
-from leaven.ingest.reader import open_database
+from leaven.ingest.source_loading import open_database
 from leaven.metrics.metric_names import parse_ranking_metrics
-from leaven.metrics.segments import label_user_segments
+from leaven.metrics.segments import label_user_attributes, label_user_segments
 from leaven.profiling.log_statistics import compute_log_statistics
 from leaven.protocols import FittedRecommender, Recommender
 from leaven.run_folder import read_json
@@ -41,7 +41,8 @@ def prepare_parts(config: PreparationConfig, timed: Timed) -> tuple[tuple[Split,
     """Read, clean, order and split the log."""
     database = open_database(READING)
     events: Events = timed(
-        "reading the log", lambda: read_events(config.source, items=config.items, connection=database)
+        "reading the log",
+        lambda: read_events(config.source, items=config.items, users=config.users, connection=database),
     )
     require_clock(config.split, events.has_clock)
     cleaned = timed("cleaning", lambda: clean_events(events, config.clean))
@@ -111,8 +112,9 @@ def list_users(parts: Split) -> npt.NDArray[np.uint64]:
 
 
 def group_users(parts: Split) -> Mapping[str, npt.NDArray[np.str_]]:
-    """Groups by the length of the history, and by the popularity of the target."""
-    return label_user_segments(parts.test, parts.train)
+    """Groups by the length of the history, the popularity of the target, and the attributes of the users."""
+    rows = parts.test.histories
+    return {**label_user_segments(parts.test, parts.train), **label_user_attributes(rows.names, rows.row_ids)}
 
 
 def build_task_facts(

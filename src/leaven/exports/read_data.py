@@ -18,11 +18,12 @@ from leaven.ctr_features import SampleSplit
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.event_table import MASK_NAME
 from leaven.datasets.histories import HeldOut, Histories
+from leaven.datasets.log_names import LogNames
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError, suggest_name
 from leaven.experiment import tasks
 from leaven.exports.files import read_parquet
-from leaven.exports.source import ITEM, ExportSource, build_source
+from leaven.exports.source import ITEM, USER, ExportSource, build_source
 from leaven.run_folder import SPEC_FILE, VIEWS_FOLDER, RunFolder, open_run, slugify
 from leaven.splits.log_splits import Split
 
@@ -54,7 +55,7 @@ def _(data: ExportSource, variant: str = "") -> ExportSource:
 
 @read_source.register
 def _(data: Histories, variant: str = "") -> ExportSource:
-    return build_event_source({"train": data.to_events()}, data.catalog)
+    return build_event_source({"train": data.to_events()}, data.catalog, data.names)
 
 
 @read_source.register
@@ -64,12 +65,13 @@ def _(data: Split, variant: str = "") -> ExportSource:
 
 @read_source.register
 def _(data: Samples, variant: str = "") -> ExportSource:
-    return build_source(data.to_events())
+    return build_sample_source({"train": data.to_events()}, data.names)
 
 
 @read_source.register
 def _(data: SampleSplit, variant: str = "") -> ExportSource:
-    return build_source(data.train.to_events(), data.valid.to_events(), data.test.to_events())
+    parts = {"train": data.train, "valid": data.valid, "test": data.test}
+    return build_sample_source({name: rows.to_events() for name, rows in parts.items()}, data.train.names)
 
 
 @read_source.register
@@ -96,7 +98,8 @@ def read_run(run: RunFolder, variant: str = "") -> ExportSource:
     folder = run.variant_folder(name)
     train = load_expansion(folder / EXPANDED, plan, parts.train) if (folder / EXPANDED).exists() else parts.train
     if spec.task == "ctr":
-        source = build_source(train.to_events(plan), parts.valid.to_events(), parts.test.to_events())
+        tables = {"train": train.to_events(plan), "valid": parts.valid.to_events(), "test": parts.test.to_events()}
+        source = build_sample_source(tables, parts.train.names)
     else:
         source = build_split_source(parts, train, plan)
     facts = {"run": spec.name, "variant": name}
@@ -107,11 +110,18 @@ def build_split_source(split: Split, train: Histories, plan: Plan | None = None)
     """Training rows, with the held-out parts and the catalog of a split."""
     tables = {"train": train.to_events(plan)}
     tables |= {name: join_targets(part).to_events() for name, part in (("valid", split.valid), ("test", split.test))}
-    return build_event_source(tables, split.train.catalog)
+    return build_event_source(tables, split.train.catalog, split.train.names)
 
 
-def build_event_source(tables: Mapping[str, pa.Table], catalog: Catalog | None) -> ExportSource:
-    """A source of tables of events and a catalog; masked events are left out, and counted."""
+def build_sample_source(tables: Mapping[str, pa.Table], names: LogNames | None) -> ExportSource:
+    """A source of tables of samples, with the table of their users where there is one."""
+    return build_source(tables["train"], tables.get("valid"), tables.get("test"), users=build_user_table(tables, names))
+
+
+def build_event_source(
+    tables: Mapping[str, pa.Table], catalog: Catalog | None, names: LogNames | None = None
+) -> ExportSource:
+    """A source of tables of events, a catalog and a table of users; masked events are left out, and counted."""
     import pyarrow.compute as pc
 
     kept, masked = {}, 0
@@ -121,7 +131,8 @@ def build_event_source(tables: Mapping[str, pa.Table], catalog: Catalog | None) 
         kept[name] = table.filter(pc.invert(is_mask)) if pc.any(is_mask).as_py() else table
     items = None if catalog is None else build_item_table(catalog)
     facts = {"masked_events_left_out": masked} if masked else {}
-    return build_source(kept["train"], kept.get("valid"), kept.get("test"), items, facts=facts)
+    users = build_user_table(kept, names)
+    return build_source(kept["train"], kept.get("valid"), kept.get("test"), items, users, facts=facts)
 
 
 def join_targets(part: HeldOut) -> Histories:
@@ -154,6 +165,26 @@ def build_item_table(catalog: Catalog) -> pa.Table:
         paths = [str(catalog.image_folder / path) if path else None for path in catalog.image_paths]
         columns["image"] = pa.array(paths, pa.string())
     return pa.table(columns)
+
+
+def build_user_table(tables: Mapping[str, pa.Table], names: LogNames | None) -> pa.Table | None:
+    """One row per user of these tables: `user` and its attributes; a synthetic user has those of its parent.
+
+    None without attributes, and for rows without users.
+    """
+    if names is None or names.users is None or not names.attributes or USER not in tables["train"].column_names:
+        return None
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    pairs = []
+    for table in tables.values():
+        user, parent = (table.column(column).cast(pa.string()) for column in (USER, "parent"))
+        pairs.append(pa.table({USER: user, "known": pc.coalesce(parent, user)}))
+    distinct = pa.concat_tables(pairs).group_by([USER, "known"], use_threads=False).aggregate([])
+    place = pc.index_in(distinct.column("known"), value_set=names.users)
+    attributes = {name: column.take(place) for name, column in names.attributes.items()}
+    return pa.table({USER: distinct.column(USER), **attributes})
 
 
 def read_item_views(folder: Path) -> pa.Table | None:

@@ -13,7 +13,7 @@ from leaven.ingest.catalog_reader import build_catalog, read_catalog
 from leaven.ingest.column_inference import InferredFormat, find_unnamed_time, infer_format
 from leaven.ingest.id_mapping import IndexedHistories, build_histories
 from leaven.ingest.reader import read_events
-from leaven.ingest.source_config import CatalogSource, LogSource, ReadingOptions
+from leaven.ingest.source_config import CatalogSource, LogSource, ReadingOptions, UserSource
 
 __all__ = [
     "CatalogSource",
@@ -21,6 +21,7 @@ __all__ = [
     "InferredFormat",
     "LogSource",
     "ReadingOptions",
+    "UserSource",
     "build_catalog",
     "build_histories",
     "find_unnamed_time",

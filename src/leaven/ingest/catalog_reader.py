@@ -11,8 +11,9 @@ import numpy as np
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.events import Events
 from leaven.errors import DataError
-from leaven.ingest.reader import create_items_table, open_database
+from leaven.ingest.attribute_tables import create_items_table
 from leaven.ingest.source_config import CatalogSource
+from leaven.ingest.source_loading import open_database
 
 
 def read_catalog(source: CatalogSource | None, item_ids: Sequence[str], events: Events | None = None) -> Catalog:

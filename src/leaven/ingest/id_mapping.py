@@ -18,6 +18,7 @@ from leaven.datasets.events import OPTIONAL_COLUMNS, Events
 from leaven.datasets.histories import Histories
 from leaven.datasets.log_names import LogNames
 from leaven.errors import DataError
+from leaven.ingest.attribute_tables import fetch_attributes
 from leaven.ingest.event_sorting import Columns, Ints, sort_events
 from leaven.sql import quote_literal
 
@@ -136,7 +137,8 @@ def _collect_names(events: Events, users: Any, row_ids: npt.NDArray[np.uint64], 
     has_clock = events.facts.get("has_clock")
     unit = re.match(r"Unix time in (\w+)", str(events.facts.get("time", "")))
     columns = dict(events.facts.get("columns", {}))
-    return LogNames(row_ids, users, kinds, columns, unit[1] if unit else "", has_clock)
+    attributes = fetch_attributes(events, users)
+    return LogNames(row_ids, users, kinds, columns, unit[1] if unit else "", has_clock, attributes=attributes)
 
 
 def _list_kinds(events: Events) -> list[str]:

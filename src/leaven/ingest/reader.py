@@ -1,8 +1,7 @@
-"""Reads logs and tables of items into DuckDB: ids as text, times in seconds and nanoseconds."""
+"""Reads logs into DuckDB: ids as text, times in seconds and nanoseconds."""
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from leaven.datasets.events import Events
 from leaven.errors import DataError, suggest_name
+from leaven.ingest.attribute_tables import (
+    USER_TABLE,
+    create_items_table,
+    create_users_table,
+    describe_unmatched,
+    match_users,
+)
 from leaven.ingest.column_inference import infer_columns_by_value
 from leaven.ingest.column_sql import ColumnSql
-from leaven.ingest.databases import find_column, is_database, load_arrow, load_database, load_frame, mask_password
-from leaven.ingest.files import RawTable, find_form, list_files, load_text
-from leaven.ingest.known_columns import EVENT_COLUMN_NAMES, ITEM_COLUMN_NAMES, match_columns
-from leaven.ingest.other_formats import load_json, load_parquet, read_arrow_file, read_workbook
+from leaven.ingest.databases import find_column
+from leaven.ingest.files import RawTable
+from leaven.ingest.known_columns import EVENT_COLUMN_NAMES, match_columns
 from leaven.ingest.source_config import (
     AUTOMATIC,
     NUMBER_COLUMNS,
@@ -25,6 +30,15 @@ from leaven.ingest.source_config import (
     CatalogSource,
     LogSource,
     ReadingOptions,
+    UserSource,
+)
+from leaven.ingest.source_loading import (
+    describe_source,
+    drop_relation,
+    fetch_scalar,
+    find_relation_kind,
+    load_source,
+    open_database,
 )
 from leaven.ingest.time_formats import infer_time_unit, is_plausible
 from leaven.sql import quote_identifier, quote_literal
@@ -37,34 +51,18 @@ PART_COLUMN = "part"
 _LIST = r"^\s*\[.*\]\s*$"
 
 
-def open_database(memory: str = "2GB", threads: int | None = None) -> duckdb.DuckDBPyConnection:
-    """An in-memory database that spills into the temporary folder and downloads nothing."""
-    import duckdb
-
-    spill = Path(tempfile.gettempdir()) / f"leaven-spill-{os.getpid()}"
-    config: dict[str, Any] = {"memory_limit": memory, "temp_directory": str(spill)}
-    config |= {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    # Codes are dense: up to this many bits, DuckDB counts in an array instead of a hash table.
-    config["perfect_ht_threshold"] = 22
-    if threads is not None:
-        config["threads"] = threads
-    database = duckdb.connect(config=config)
-    database.execute("SET TimeZone = 'UTC'")
-    # Streamed batches are processed while the next ones are read: with a buffer of 1 MB, the two wait for each other.
-    database.execute("SET streaming_buffer_size = '64MB'")
-    return database
-
-
 def read_events(
     source: LogSource | Any,
     columns: Mapping[str, str] | None = None,
     items: CatalogSource | None = None,
     connection: duckdb.DuckDBPyConnection | None = None,
     options: ReadingOptions = AUTOMATIC,
+    users: UserSource | None = None,
 ) -> Events:
     """The events of a log: every line, unless the options leave some out, which the facts count.
 
-    source is a `LogSource`, or a value of its field `interactions`. `items` is read into table `items`.
+    source is a `LogSource`, or a value of its field `interactions`. `items` is read into table `items`, `users` into
+    table `users`.
 
     >>> import pyarrow as pa
     >>> log = pa.table({"user_id": ["007", "7"], "item_id": ["a", "b"], "timestamp": [1318896000, 1318896001]})
@@ -81,46 +79,21 @@ def read_events(
             facts |= _append_given_parts(database, config, Path(folder))
         if items is not None:
             facts["items"] = create_items_table(database, items, Path(folder))
+        if users is not None:
+            facts["users"] = match_users(database, "events", create_users_table(database, users, Path(folder)))
+            if note := describe_unmatched(facts["users"]):
+                facts["notes"] = [*facts.get("notes", ()), note]
     names = tuple(str(row[0]) for row in database.execute("DESCRIBE events").fetchall())
-    table = None if items is None else "items"
-    has_clock = bool(facts["has_clock"])
-    return Events(database, "events", names, table, facts, item_source=items, has_clock=has_clock)
-
-
-def describe_source(source: Any) -> str:
-    """The name of a source in errors and facts."""
-    if isinstance(source, str | Path):
-        return mask_password(str(source))
-    return f"the {type(source).__module__.split('.')[0]} table"
-
-
-def load_source(
-    database: duckdb.DuckDBPyConnection, table: str, config: LogSource | CatalogSource, folder: Path
-) -> RawTable:
-    """The columns of a source as it names them: a database, a frame, Parquet, JSON, Feather, Excel or text files."""
-    source = config.interactions if isinstance(config, LogSource) else config.items
-    if is_database(source):
-        return load_database(database, table, source, config.table, config.query)
-    if not isinstance(source, str | Path):
-        return load_frame(database, table, source)
-    names = list_files(str(source))
-    form = find_form(names[0])
-    if other := next((name for name in names[1:] if find_form(name) != form), None):
-        raise DataError(other, f"a {form} file, like {names[0]}", f"a {find_form(other)} file", "read them separately")
-    if form == "parquet":
-        return load_parquet(database, table, names, folder)
-    if form == "json":
-        return load_json(database, table, names, folder, config.options)
-    if form in ("arrow", "workbook"):
-        import pyarrow as pa
-
-        read = read_arrow_file if form == "arrow" else read_workbook
-        raw = load_arrow(database, table, pa.concat_tables([read(name, folder) for name in names]), names[0])
-        return replace(raw, format=form, facts={"files": len(names)})
-    options = config.options
-    if config.columns and options.layout is None:  # columns that are named are columns of a table
-        options = replace(options, layout="table")
-    return load_text(database, table, names, folder, options)
+    return Events(
+        database,
+        "events",
+        names,
+        None if items is None else "items",
+        facts,
+        item_source=items,
+        has_clock=bool(facts["has_clock"]),
+        user_table=None if users is None else USER_TABLE,
+    )
 
 
 @dataclass(frozen=True)
@@ -229,12 +202,12 @@ def _convert_events(database: duckdb.DuckDBPyConnection, raw: RawTable, config: 
         else:
             cell = sql.convert_number(word) if word in NUMBER_COLUMNS else sql.convert_text(word)
         cells.append(f"{cell} AS {quote_identifier(word)}")
-    kind = "TABLE" if is_list else _relation_kind(database, raw.table)
-    _drop_relation(database, "events")
+    kind = "TABLE" if is_list else find_relation_kind(database, raw.table)
+    drop_relation(database, "events")
     where, filtered = _build_filters(database, raw, sql, name)
     database.execute(f"CREATE TEMP {kind} events AS SELECT {', '.join(cells)} FROM {raw.table}{where}")
     if kind == "TABLE":
-        _drop_relation(database, raw.table)
+        drop_relation(database, raw.table)
     found = {key: value for key, value in raw.facts.items() if key != "notes"}
     facts: dict[str, Any] = {"source": name, "format": raw.format, "columns": columns, **found, **sql.notes, **filtered}
     count, first, last = database.execute("SELECT count(*), min(time), max(time) FROM events").fetchall()[0]
@@ -332,7 +305,7 @@ def _explode_lists(
     inner = f"SELECT line AS leaven_row, {place}, {', '.join([*dict.fromkeys(cells), *lists])} FROM {raw.table}"
     sql = "SELECT row_number() OVER (ORDER BY leaven_row, leaven_place) AS line, * EXCLUDE (leaven_row, leaven_place)"
     database.execute(f"CREATE OR REPLACE TEMP TABLE leaven_exploded AS {sql} FROM ({inner})")
-    _drop_relation(database, raw.table)
+    drop_relation(database, raw.table)
     facts = {**raw.facts, "lists": f"one event for each entry of {', '.join(columns[word] for word in parts)}"}
     return replace(raw, table="leaven_exploded", lines_before=None, facts=facts), True
 
@@ -359,88 +332,14 @@ def _append_given_parts(database: duckdb.DuckDBPyConnection, config: LogSource, 
             counts[("train", "valid", "test")[part]] = facts["lines"]
             clocks.add(facts["has_clock"])
         database.execute(f"CREATE OR REPLACE TEMP TABLE leaven_part_{part} AS SELECT * FROM events")
-    _drop_relation(database, "events")
+    drop_relation(database, "events")
     given = [0, *(part for part, path in paths.items() if path)]
     start, selects = 0, []
     for part in given:
         cells = f"* REPLACE (line + {start} AS line), CAST({part} AS TINYINT) AS {PART_COLUMN}"
         selects.append(f"SELECT {cells} FROM leaven_part_{part}")
-        start += int(_scalar(database, f"SELECT coalesce(max(line), 0) FROM leaven_part_{part}"))
+        start += int(fetch_scalar(database, f"SELECT coalesce(max(line), 0) FROM leaven_part_{part}"))
     database.execute(f"CREATE TEMP TABLE events AS {' UNION ALL BY NAME '.join(selects)}")
     for part in given:
-        _drop_relation(database, f"leaven_part_{part}")
-    return {"lines": _scalar(database, "SELECT count(*) FROM events"), "given_parts": counts}
-
-
-def create_items_table(database: duckdb.DuckDBPyConnection, config: CatalogSource, folder: Path) -> dict[str, Any]:
-    """Creates table `items`; returns the facts. The item comes first, then the other named columns, then the texts.
-
-    Lines that repeat an item word for word are dropped and counted. Raises DataError for a column that the file lacks,
-    or an item on two different lines.
-    """
-    name = describe_source(config.items)
-    raw = load_source(database, "leaven_raw_items", config, folder)
-    columns = dict(config.columns)
-    for word in columns:
-        if word not in ITEM_COLUMN_NAMES or word == "text":
-            known = suggest_name(word, [known for known in ITEM_COLUMN_NAMES if known != "text"])
-            raise DataError(f"{name}, columns", "a known name of an item column", repr(word), known)
-    if "item" not in columns:
-        raise DataError(f"{name}, columns", "a column for 'item'", "none", f"name one of {', '.join(raw.names)}")
-    sql = ColumnSql(database, raw, name, columns, config.options)
-    cells = []
-    for word in ("item", *(word for word in columns if word != "item")):
-        if word == "item":
-            cell = sql.convert_id(word)
-        elif word == "born":
-            cell = sql.convert_time(word).seconds
-        else:
-            cell = sql.convert_number(word) if word == "price" else _trim_column(sql.find(word))
-        cells.append(f"{cell} AS {word}")
-    for text in config.text:
-        column = find_column(raw, name, {"text": text}, "text")
-        cells.append(f"{_trim_column(column)} AS {column}")
-    database.execute(f"CREATE OR REPLACE TEMP TABLE items AS SELECT {', '.join(cells)} FROM {raw.table} ORDER BY line")
-    _drop_relation(database, raw.table)
-    repeated = _drop_repeated_items(database, name)
-    facts = {"source": name, "lines": _scalar(database, "SELECT count(*) FROM items"), **raw.facts, **sql.notes}
-    return facts | ({"repeated_lines": repeated} if repeated else {})
-
-
-def _drop_repeated_items(database: duckdb.DuckDBPyConnection, name: str) -> int:
-    """Drops lines of table `items` that equal another one; returns their number.
-
-    Raises DataError for an item on lines that differ.
-    """
-    doubled = "SELECT item FROM items WHERE item IS NOT NULL GROUP BY item HAVING count(*) > 1"
-    if _scalar(database, f"{doubled} LIMIT 1") is None:
-        return 0
-    before = _scalar(database, "SELECT count(*) FROM items")
-    names = ", ".join(quote_identifier(str(row[0])) for row in database.execute("DESCRIBE items").fetchall())
-    firsts = f"SELECT min(rowid) FROM items WHERE item IS NOT NULL GROUP BY {names}"
-    database.execute(f"DELETE FROM items WHERE item IS NOT NULL AND rowid NOT IN ({firsts})")
-    twice = _scalar(database, f"{doubled} ORDER BY 1 LIMIT 1")
-    if twice is not None:
-        raise DataError(name, "each item once", f"{twice!r} on lines that differ", "keep one line per item")
-    return int(before - _scalar(database, "SELECT count(*) FROM items"))
-
-
-def _trim_column(column: str) -> str:
-    return f"coalesce(trim(CAST({column} AS VARCHAR)), '')"
-
-
-def _relation_kind(database: duckdb.DuckDBPyConnection, table: str) -> str:
-    """ "VIEW", "TABLE", or "" for an unknown name."""
-    views = f"SELECT 'VIEW' FROM duckdb_views() WHERE view_name = '{table}'"
-    tables = f"SELECT 'TABLE' FROM duckdb_tables() WHERE table_name = '{table}'"
-    return str(_scalar(database, f"{views} UNION ALL {tables}") or "")
-
-
-def _drop_relation(database: duckdb.DuckDBPyConnection, table: str) -> None:
-    if kind := _relation_kind(database, table):
-        database.execute(f"DROP {kind} {table}")
-
-
-def _scalar(database: duckdb.DuckDBPyConnection, sql: str) -> Any:
-    rows = database.execute(sql).fetchall()
-    return rows[0][0] if rows else None
+        drop_relation(database, f"leaven_part_{part}")
+    return {"lines": fetch_scalar(database, "SELECT count(*) FROM events"), "given_parts": counts}

@@ -1,4 +1,4 @@
-"""Configs of the sources of logs and of tables of items, and of how their files are read."""
+"""Configs of the sources of logs and of tables of items and users, and of how their files are read."""
 
 from __future__ import annotations
 
@@ -99,6 +99,11 @@ class LogSource:
     table: str | None = None
     query: str | None = None
 
+    @property
+    def location(self) -> Any:
+        """The path, URL or frame that is read."""
+        return self.interactions
+
 
 @dataclass(frozen=True, eq=False)
 class CatalogSource:
@@ -113,3 +118,30 @@ class CatalogSource:
     options: ReadingOptions = AUTOMATIC
     table: str | None = None
     query: str | None = None
+
+    @property
+    def location(self) -> Any:
+        """The path, URL or frame that is read."""
+        return self.items
+
+
+@dataclass(frozen=True, eq=False)
+class UserSource:
+    """Config of a table of users, with fields as in `LogSource`.
+
+    columns      "user" -> the column of ids (not given: inferred); name of an attribute -> its column. Where no
+                 attribute is named, all other columns are attributes under the file's own names
+    categorical  attributes whose numbers are codes, such as postal codes
+    """
+
+    users: Any
+    columns: Mapping[str, str] = field(default_factory=dict)
+    categorical: Sequence[str] = ()
+    options: ReadingOptions = AUTOMATIC
+    table: str | None = None
+    query: str | None = None
+
+    @property
+    def location(self) -> Any:
+        """The path, URL or frame that is read."""
+        return self.users

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from leaven.errors import DataError
 from leaven.ingest.cell_parsing import parse_number, parse_text
-from leaven.ingest.reader import describe_source, load_source, open_database
 from leaven.ingest.source_config import AUTOMATIC, CatalogSource, ReadingOptions
+from leaven.ingest.source_loading import describe_source, load_source, open_database
 from leaven.sql import quote_identifier
 
 if TYPE_CHECKING:

@@ -1,15 +1,20 @@
-"""Segments: users by history and next item; labeled rows by new users, cold items, rare categories."""
+"""Segments: users by history, next item and attributes; labeled rows by new users, cold items, rare categories."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.histories import HeldOut, Histories
+from leaven.datasets.log_names import LogNames, RowIds
 from leaven.datasets.samples import Samples
 from leaven.metrics.ranking.beyond_accuracy import count_item_popularity, is_head
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Labels = npt.NDArray[np.str_]
 HEAD_SHARE = 0.2  # of the items, the most popular
@@ -61,6 +66,62 @@ def label_by_count(held_out: HeldOut, train: Histories) -> Labels:
     # The label seeds the resampling of its segment: other words would give other intervals.
     few = np.where(counts <= MAX_FEW_TIMES, f"1-{MAX_FEW_TIMES} times", f"{MAX_FEW_TIMES + 1} times or oftener")
     return np.where(counts == 0, "never", few).astype("U40")
+
+
+MAX_VALUES = 8
+"""Segments of one attribute of the users: more distinct numbers are cut at their terciles, rarer texts are joined."""
+UNKNOWN_VALUE, OTHER_VALUES = "not known", "other values"
+_OWN_GROUPINGS = ("history", "next item", "next item seen", "user", "item", "category")
+
+
+def label_user_attributes(names: LogNames | None, row_ids: RowIds) -> dict[str, Labels]:
+    """Return attribute -> its value for the user of each row, str (rows,); attributes with one value are left out.
+
+    Numbers with more than 8 values are cut at their terciles: "low (7-25)". Of texts, the 7 most frequent and "other
+    values". "not known": users without a value.
+    """
+    if names is None:
+        return {}
+    found = {name: label_by_value(names.find_attribute(name, row_ids)) for name in names.attributes}
+    varied = {name: labels for name, labels in found.items() if len(np.unique(labels)) > 1}
+    return {f"user {name}" if name in _OWN_GROUPINGS else name: labels for name, labels in varied.items()}
+
+
+def label_by_value(cells: pa.Array) -> Labels:
+    """Return the value or the range of values of each cell, str (rows,).
+
+    >>> import pyarrow as pa
+    >>> label_by_value(pa.array([1.0, 2.0, None])).tolist(), label_by_value(pa.array(["f", "m", None])).tolist()
+    (['1', '2', 'not known'], ['f', 'm', 'not known'])
+    """
+    import pyarrow as pa
+
+    is_known = np.asarray(cells.is_valid(), bool)
+    labels = np.full(len(cells), UNKNOWN_VALUE, dtype=object)
+    if pa.types.is_floating(cells.type):
+        labels[is_known] = _label_numbers(np.asarray(cells.drop_null(), np.float64))
+    else:
+        values, index, counts = np.unique(
+            np.asarray(cells.drop_null().to_pylist(), np.str_), return_inverse=True, return_counts=True
+        )
+        rank = np.argsort(np.argsort(-counts, kind="stable"))
+        is_frequent = np.ones(len(values), bool) if len(values) <= MAX_VALUES else rank < MAX_VALUES - 1
+        labels[is_known] = np.where(is_frequent, values, OTHER_VALUES)[index]
+    return np.asarray(labels, np.str_)
+
+
+def _label_numbers(numbers: npt.NDArray[np.float64]) -> Labels:
+    """Return each number as text, or the tercile that holds it where there are many."""
+    distinct = np.unique(numbers)
+    if len(distinct) <= MAX_VALUES:
+        return np.asarray([f"{number:g}" for number in distinct.tolist()], np.str_)[np.searchsorted(distinct, numbers)]
+    cuts = np.unique(np.quantile(numbers, [1 / 3, 2 / 3], method="inverted_cdf"))
+    group = np.searchsorted(cuts, numbers)
+    used = np.unique(group)
+    names = {1: ["all"], 2: ["low", "high"], 3: ["low", "middle", "high"]}[len(used)]
+    ranges = [f"{numbers[group == one].min():g}-{numbers[group == one].max():g}" for one in used]
+    words = np.asarray([f"{name} ({shown})" for name, shown in zip(names, ranges, strict=True)], np.str_)
+    return np.asarray(words[np.searchsorted(used, group)], np.str_)
 
 
 COLD_ROWS, RARE_SHARE = 5, 0.02

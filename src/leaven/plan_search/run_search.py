@@ -169,7 +169,7 @@ def build_rival(kind: str, profile: SearchProfile) -> Recommender:
 
 
 def build_search_spec(files: Sequence[str], columns: Mapping[str, str] | None = None) -> Spec:
-    """The spec of a search: a spec file, or a draft for a log and a table of items. columns: our name -> column.
+    """The spec of a search: a spec file, or a draft for a log, its items and its users. columns: our name -> column.
 
     Raises LeavenError for files whose columns cannot be inferred.
     """
@@ -178,9 +178,9 @@ def build_search_spec(files: Sequence[str], columns: Mapping[str, str] | None = 
     if len(files) == 1 and str(files[0]).endswith(".toml"):
         return load_spec(files[0])
     sketch = draft.draft_log_spec(list(files), columns)
-    log, items = draft.build_sources(sketch)
+    sources = draft.build_sources(sketch)
     split = create_config("splits", "time" if sketch.log.columns.get("time") else "leave_one_out")
-    return Spec(sketch.name, log, items, split=split, variants=())
+    return Spec(sketch.name, sources.log, sources.items, sources.users, split=split, variants=())
 
 
 def search_files(

@@ -12,7 +12,7 @@ from leaven.cleaning import CleaningConfig, clean_events, survey_events
 from leaven.datasets.events import Events
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
-from leaven.ingest import CatalogSource, LogSource, build_histories, infer_format, read_events
+from leaven.ingest import CatalogSource, LogSource, UserSource, build_histories, infer_format, read_events
 from leaven.introspection import format_toml_value
 from leaven.profiling.log_statistics import compute_log_statistics
 from leaven.splits.log_splits import LeaveOneOut, Split, TimeSplit
@@ -26,6 +26,7 @@ def profile_log(
     cleaning_config: CleaningConfig | None = None,
     split_config: TimeSplit | None = None,
     items: CatalogSource | None = None,
+    users: UserSource | None = None,
 ) -> dict[str, Any]:
     """Facts of a log, JSON-able; nothing is written or changed.
 
@@ -47,7 +48,7 @@ def profile_log(
 
     Raises DataError for a log that cannot be read, or that cleaning would empty.
     """
-    events = read_events(_infer_columns(source), items=items)
+    events = read_events(_infer_columns(source), items=items, users=users)
     found = survey_events(events, cleaning_config)
     raw = compute_log_statistics(_read_raw_histories(events))
     done = clean_events(events, cleaning_config)

@@ -213,7 +213,7 @@ def _compare_segments(
             yield from (group.compare_pair(variant, question.baseline) for variant in variants[1:])
 
 
-_LABEL_ORDER = ("short", "middle", "long", "head", "tail", "cold")
+_LABEL_ORDER = ("short", "low", "middle", "long", "high", "head", "tail", "cold")
 
 
 def _order_labels(labels: Labels) -> list[object]:

@@ -11,7 +11,7 @@ from leaven.datasets.events import Events
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError, SpecError
 from leaven.ingest import CatalogSource, read_events
-from leaven.ingest.reader import open_database
+from leaven.ingest.source_loading import open_database
 
 DAY = 86_400
 NOON = 1_600_000_000 // DAY * DAY + DAY // 2

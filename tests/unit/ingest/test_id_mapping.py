@@ -12,7 +12,7 @@ from leaven.cleaning import CleaningConfig, clean_events
 from leaven.errors import DataError
 from leaven.ingest import build_histories, read_events
 from leaven.ingest.id_mapping import IndexedHistories
-from leaven.ingest.reader import open_database
+from leaven.ingest.source_loading import open_database
 
 
 def world(events: int = 5000) -> pa.Table:
