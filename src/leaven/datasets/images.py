@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Any, Literal
 
 import numpy as np
@@ -15,9 +20,13 @@ from leaven.datasets.catalog import Catalog
 from leaven.errors import DataError, MissingExtra, SpecError
 
 Pixels = npt.NDArray[np.uint8]
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif", ".jpe", ".avif")
 FIT_MODES = ("cover", "contain", "stretch")
-_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG"
+_JPEG, _JPEG_SCAN, _JPEG_END, _PNG = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9", b"\x89PNG"
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # no stuffed byte, no restart
+_LAST_RESERVED_MARKER = 0xBF
+_CODEC_PREFIXES = (b"Corrupt JPEG data", b"Premature end of JPEG", b"libpng ", b"Invalid SOS", b"Unsupported marker")
+_STDERR = 2
 _MIN_SIDE = 8  # pixels: smaller files show nothing; 1 × 1 placeholders are common in catalogs
 _WHITE = 255
 _ORIENTATION, _MAX_TAGS = 274, 100
@@ -71,8 +80,9 @@ class LoadedImages:
 
 
 def find_image_files(folder: Path) -> list[Path]:
-    """All image files in a folder and its subfolders, sorted; DataError where there are none."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    """All image files in a folder and its subfolders, sorted, without hidden ones; DataError where there are none."""
+    candidates = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    paths = sorted(path for path in candidates if not path.name.startswith(".") and path.is_file())
     if not paths:
         raise DataError(str(folder), f"image files ({', '.join(IMAGE_SUFFIXES[:3])} ...)", "none")
     return paths
@@ -150,7 +160,8 @@ def decode_image(content: bytes) -> Pixels | str:
     is_jpeg = content.startswith(_JPEG)  # never transparent; other formats are decoded with all channels
     flags = cv2.IMREAD_COLOR_RGB if is_jpeg else cv2.IMREAD_UNCHANGED
     try:
-        decoded_pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+        with _CODEC_MESSAGES.hide():
+            decoded_pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:
         decoded_pixels = None
     if decoded_pixels is None:
@@ -186,11 +197,95 @@ def _apply_orientation(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArra
     return np.ascontiguousarray(upright[:: -1 if down else 1, :: -1 if across else 1])
 
 
-def _is_truncated(held: bytes) -> bool:
-    """Whether the end of the file is missing: OpenCV would silently fill the rest with gray."""
-    if held.startswith(_JPEG):
-        return held.rfind(b"\xff\xd9") < held.rfind(b"\xff\xda")  # no end marker after the last scan
-    return held.startswith(_PNG) and b"IEND" not in held
+def _is_truncated(content: bytes) -> bool:
+    """Whether the end of the image is missing: OpenCV would silently fill the rest with gray.
+
+    Bytes after the end of the image do not count.
+    """
+    if content.startswith(_JPEG):
+        return _JPEG_SCAN in content and not (content.endswith(_JPEG_END) or _has_jpeg_end(content))
+    return content.startswith(_PNG) and not _has_png_end(content)
+
+
+def _has_jpeg_end(content: bytes) -> bool:
+    """Whether the segments of a JPEG file lead to the end marker (ITU-T T.81, annex B)."""
+    begin = 2
+    while marker := _JPEG_MARKER.search(content, begin):
+        code = marker[0][1]
+        if code == _JPEG_END[1]:
+            return True
+        if code <= _LAST_RESERVED_MARKER:  # never written by an encoder: the data are damaged
+            return False
+        begin = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2])
+    return False
+
+
+def _has_png_end(content: bytes) -> bool:
+    """Whether the chunks of a PNG file lead to the last one (PNG specification, section 5)."""
+    begin = 8
+    while begin + 12 <= len(content):
+        is_last = content[begin + 4 : begin + 8] == b"IEND"
+        begin += 12 + int.from_bytes(content[begin : begin + 4])
+        if is_last:
+            return begin <= len(content)
+    return False
+
+
+class _CodecMessages:
+    """Keeps the lines of OpenCV, libjpeg and libpng off the screen: what cannot be decoded is counted by reason.
+
+    The two libraries write to the standard error of the process, past Python and the log level of OpenCV. All other
+    output of the time is written back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_open = 0  # decoding threads
+        self._screen = -1
+        self._log_level = 0  # of OpenCV, to be restored
+        self._captured = -1  # a file without a name
+
+    @contextmanager
+    def hide(self) -> Iterator[None]:
+        """Hide the lines while the context is open, in any number of threads."""
+        with self._lock:
+            self._n_open += 1
+            if self._n_open == 1:
+                self._redirect()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_open -= 1
+                if not self._n_open:
+                    self._restore()
+
+    def _redirect(self) -> None:
+        logging = import_opencv().utils.logging
+        self._log_level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+        try:
+            self._screen = os.dup(_STDERR)
+        except OSError:  # a process without standard error
+            return
+        if self._captured < 0:
+            self._captured, name = mkstemp()
+            Path(name).unlink()
+        os.dup2(self._captured, _STDERR)
+
+    def _restore(self) -> None:
+        import_opencv().utils.logging.setLogLevel(self._log_level)
+        if self._screen < 0:
+            return
+        os.dup2(self._screen, _STDERR)
+        os.close(self._screen)
+        self._screen = -1
+        if n_bytes := os.lseek(self._captured, 0, os.SEEK_CUR):
+            lines = os.pread(self._captured, n_bytes, 0).splitlines(keepends=True)
+            os.write(_STDERR, b"".join(line for line in lines if not line.startswith(_CODEC_PREFIXES)))
+            os.lseek(self._captured, 0, os.SEEK_SET)
+
+
+_CODEC_MESSAGES = _CodecMessages()
 
 
 def _convert_to_rgb(pixels: npt.NDArray[Any]) -> Pixels | str:

@@ -6,25 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from leaven.datasets.images import Pixels, encode_data_uri, encode_image
 from leaven.errors import SpecError
 from leaven.report.html import load_environment, load_style
 from leaven.transforms.image.image_preview import ImagePreview
+from leaven.transforms.image.preview_sheet import render_sheet
 
 SUFFIXES = (".html", ".png")
 
 
 def write_gallery(previews: Sequence[ImagePreview], target: Path) -> Path:
-    """Write a page (.html) with all details of the previews, or a sheet of the images alone (.png), atomically.
+    """Write a page (.html) with all details of the previews, or one sheet of images that fits a screen (.png),
+    atomically.
 
     Raises SpecError for a name with another suffix.
     """
     if target.suffix not in SUFFIXES:
         raise SpecError("out", f"a name that ends with {' or '.join(SUFFIXES)}", target.name, "--out images.html")
-    content = render_gallery(previews).encode() if target.suffix == ".html" else _render_sheets(previews)
+    content = render_gallery(previews).encode() if target.suffix == ".html" else _render_overview(previews)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     part.write_bytes(content)
@@ -55,9 +56,9 @@ def make_data_url(image: Pixels) -> Markup:
     return Markup(encode_data_uri(image))
 
 
-def _render_sheets(previews: Sequence[ImagePreview]) -> bytes:
-    """All sheets, one below the other."""
-    sheets = [preview.render_sheet() for preview in previews]
-    width = max(sheet.shape[1] for sheet in sheets)
-    padded = [np.pad(sheet, ((0, 0), (0, width - sheet.shape[1]), (0, 0)), constant_values=255) for sheet in sheets]
-    return encode_image(np.concatenate(padded), ".png")
+def _render_overview(previews: Sequence[ImagePreview]) -> bytes:
+    """The sheet of one preview; of several, one row for each operator."""
+    if len(previews) == 1:
+        return encode_image(previews[0].render_sheet(), ".png")
+    rows = [preview.select_example() for preview in previews]
+    return encode_image(render_sheet(rows, "one image of each operator: before, then views"), ".png")

@@ -54,10 +54,36 @@ def test_item_texts_protect_colors_and_missing_files_are_reported(
     assert found["unread"] == {"no such file": [str(folder / "gone.png")], "no path": [""]}
 
 
-def test_a_sheet_is_one_image(folder: Path) -> None:
+def test_a_sheet_names_its_rows(folder: Path) -> None:
     out = folder / "sheet.png"
     assert run_command(["images", str(folder), "--rows", "2", "--views", "3", "--size", "40", "--out", str(out)]) == 0
-    assert cv2.imread(str(out)).shape == (2 * 44 + 4, 4 * 44 + 8, 3)
+    sheet = cv2.imread(str(out))
+    assert sheet.shape == (2 * 44 + 4 + 22, 4 * 44 + 8 + 132, 3)
+    assert all((sheet[22 + 44 * row : 66 + 44 * row, :132] < 128).any() for row in range(2))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10])
+def test_all_operators_on_a_folder_give_one_sheet_that_fits_a_screen(
+    tmp_path: Path, count: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in range(count):
+        picture = draw_image(place % 8, (40, 90, 200), place, place)
+        cv2.imwrite(str(tmp_path / f"{place}.jpg"), cv2.resize(picture, (100 + 10 * place, 180 - 9 * place)))
+    out = tmp_path / "sheet.png"
+    assert run_command(["images", str(tmp_path), "--operator", "all", "--json", "--out", str(out)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["operator"] for one in found] == list(leaven.list_kinds("image_transforms"))
+    assert {one["pictures"] for one in found} == {count}
+    height, width, _ = cv2.imread(str(out)).shape
+    assert height <= 1080
+    assert width <= 1920
+
+
+def test_many_large_images_are_scaled_down_to_a_screen(folder: Path) -> None:
+    out = folder / "sheet.png"
+    assert run_command(["images", str(folder), "--size", "400", "--views", "9", "--out", str(out)]) == 0
+    height, width, _ = cv2.imread(str(out)).shape
+    assert (height <= 1080, width <= 1920) == (True, True)
 
 
 def test_views_are_saved_with_their_origin(folder: Path) -> None:

@@ -1,14 +1,16 @@
 """Reading of image files: valid, unusual and broken ones."""
 
 import base64
+import os
 import struct
 import zlib
 
 import numpy as np
 import pytest
 
+from leaven.datasets import images
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.images import Images, find_image_files, load_catalog_images, load_images
+from leaven.datasets.images import Images, decode_image, find_image_files, load_catalog_images, load_images
 from leaven.errors import DataError, SpecError
 from leaven.simulator.item_generation import draw_image, encode_png
 
@@ -52,6 +54,59 @@ def test_a_truncated_file_is_not_read(tmp_path, kind: str) -> None:
     found = load_images(find_image_files(tmp_path), (64, 64))
     assert found.paths == [str(tmp_path / f"whole{kind}")]
     assert found.failures == {"a truncated file": [str(tmp_path / f"half{kind}")]}
+
+
+def encode(suffix: str, *options: int) -> bytes:
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    return cv2.imencode(suffix, noise, list(options))[1].tobytes()
+
+
+ENCODED = {
+    "jpeg": encode(".jpg"),
+    "progressive": encode(".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+    "restarts": encode(".jpg", cv2.IMWRITE_JPEG_RST_INTERVAL, 2),
+    "png": encode(".png"),
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kind", list(ENCODED))
+def test_bytes_after_an_image_do_not_matter(kind: str, seed: int) -> None:
+    tail = np.random.default_rng(seed).integers(0, 256, 200_000, dtype=np.uint8).tobytes()
+    expected = decode_image(ENCODED[kind])
+    for after in (tail, b"\0" * 100, b"\xff\xd8\xff\xda", ENCODED[kind]):
+        assert np.array_equal(decode_image(ENCODED[kind] + after), expected)
+
+
+@pytest.mark.parametrize("kind", list(ENCODED))
+def test_bytes_after_a_truncated_image_do_not_complete_it(kind: str) -> None:
+    half = ENCODED[kind][: len(ENCODED[kind]) // 2]
+    tail = np.random.default_rng(3).integers(0, 256, 200_000, dtype=np.uint8).tobytes()
+    assert decode_image(half) == decode_image(half + tail) == "a truncated file"
+
+
+def test_the_content_and_not_the_suffix_decides(tmp_path) -> None:
+    (tmp_path / "a.png").write_bytes(ENCODED["jpeg"])
+    (tmp_path / "b.jpg").write_bytes(ENCODED["png"])
+    assert len(load_images(find_image_files(tmp_path)).images) == 2
+
+
+def test_hidden_files_and_folders_are_no_images(tmp_path) -> None:
+    (tmp_path / "folder.jpg").mkdir()
+    for name in ("._a.jpg", "a.jpg", "b.jfif"):
+        (tmp_path / name).write_bytes(ENCODED["jpeg"])
+    assert [path.name for path in find_image_files(tmp_path)] == ["a.jpg", "b.jfif"]
+
+
+def test_messages_of_the_codecs_are_not_shown_and_other_messages_are(capfd: pytest.CaptureFixture[str]) -> None:
+    damaged = [ENCODED["png"].replace(b"IDAT", b"IDAT\0", 1), encode(".bmp")[:-9], encode(".gif")[:-9], b"BM\1"]
+    jpeg = ENCODED["jpeg"]
+    damaged.append(jpeg[: len(jpeg) // 2] + jpeg[len(jpeg) // 2 + 300 :])
+    for content in damaged:
+        decode_image(content)
+    with images._CODEC_MESSAGES.hide(), images._CODEC_MESSAGES.hide():
+        os.write(2, b"a message of another thread\nlibpng error: bad\n")
+    assert capfd.readouterr().err == "a message of another thread\n"
 
 
 def read_bytes(name, content, tmp_path, size=(16, 16)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from leaven.progress import ProgressCallback, no_progress
 from leaven.protocols import ImageTransform
 from leaven.storage import replace_file
 from leaven.transforms.image.image_views import count_unchanged_images, transform_images
+from leaven.transforms.image.preview_sheet import SheetRow, render_sheet
 
 ImageSources = Sequence[str | Path] | Images
 ImageBlock = tuple[Images, list[int], Mapping[str, list[str]]]
@@ -95,27 +96,19 @@ class ImagePreview:
     unchanged: Mapping[str, int] = field(default_factory=dict)
     unreadable: Mapping[str, list[str]] = field(default_factory=dict)
 
-    def render_sheet(self, gap_pixels: int = 4) -> Pixels:
-        """uint8 (height, width, 3): one row for each image, the input first, on white."""
-        pairs = zip(self.before, self.after, strict=True)
-        rows = [np.concatenate([_place_on_white(image, views.shape[1:3])[None], views]) for image, views in pairs]
-        if not rows:
-            return np.full((gap_pixels, gap_pixels, 3), 255, np.uint8)
-        tall, wide = rows[0].shape[1] + gap_pixels, rows[0].shape[2] + gap_pixels
-        sheet = np.full((tall * len(rows) + gap_pixels, wide * len(rows[0]) + 2 * gap_pixels, 3), 255, np.uint8)
-        for row, images in enumerate(rows):
-            for column, image in enumerate(images):
-                top, left = row * tall + gap_pixels, column * wide + gap_pixels + (gap_pixels if column else 0)
-                sheet[top : top + tall - gap_pixels, left : left + wide - gap_pixels] = image
-        return sheet
+    def render_sheet(self) -> Pixels:
+        """uint8 (height, width, 3): one row for each image with its name, the input first, on white."""
+        return render_sheet(self._list_rows(), f"{self.operator}: before, then views")
 
+    def _list_rows(self) -> list[SheetRow]:
+        return [SheetRow(*row) for row in zip(self.names, self.before, self.after, strict=True)]
 
-def _place_on_white(image: Pixels, size: tuple[int, ...]) -> Pixels:
-    """An image in the corner of a white one of a size; cropped if it is larger."""
-    canvas = np.full((*size, 3), 255, np.uint8)
-    part = image[: size[0], : size[1]]
-    canvas[: part.shape[0], : part.shape[1]] = part
-    return canvas
+    def select_example(self) -> SheetRow:
+        """The first shown image that a view changes, in a row with the operator's name; the first, if none changes."""
+        rows = self._list_rows()
+        changed = (row for row in rows if not all(np.array_equal(row.before, view) for view in row.after))
+        found = next(changed, None)
+        return replace(found, name=self.operator) if found else replace(rows[0], name=f"{self.operator}: unchanged")
 
 
 @dataclass(frozen=True)
@@ -169,6 +162,7 @@ def preview_images(
             for copy in range(preview.copies)
         ]
         shown.add([labels[places[row]] for row in chosen.tolist()], part.pixels, [view.pixels for view in views])
+        on_progress(end, len(sources), f"{kind} on images")
     if not n_images:
         got = "; ".join(f"{reason}: {len(files):,}" for reason, files in unread.items()) or "no image"
         raise DataError("images", "at least one readable image", got, "check the files, and the column of their names")

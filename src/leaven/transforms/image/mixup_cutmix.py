@@ -93,7 +93,7 @@ class ImageCutmix:
 
 def _fit_mix(catalog: Catalog, masks: Masks, p: float, guard: bool) -> FittedImageMix:
     own = np.zeros(len(catalog) + 1, np.int64) if catalog.category is None else catalog.category.astype(np.int64)
-    has_image = np.concatenate([[False], [bool(path) for path in catalog.image_paths or [""] * len(catalog)]])
+    has_image = np.array([False, *map(bool, catalog.image_paths or [""] * len(catalog))], np.bool_)
     pools = {code: np.flatnonzero(has_image & (own == code)) for code in np.unique(own[has_image]).tolist() if code}
     guards = guard_colors(catalog) if guard else {}
     return FittedImageMix(catalog, own, pools, masks, ImageEdit(_return_canvas, p, guards))
