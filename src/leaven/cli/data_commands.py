@@ -43,7 +43,14 @@ def write_spec(
     item: Column = "",
     time: Column = "",
     task: Annotated[str, typer.Option(help="ranking, or ctr (click prediction).")] = "ranking",
-    label: Annotated[str, typer.Option(metavar="COLUMN", help="Of 0 and 1, where FILE is a labelled table.")] = "",
+    label: Annotated[
+        str,
+        typer.Option(
+            metavar="LABEL",
+            help="Column of 0 and 1, or 'rating >= 4', of a labelled table; with --task ctr: "
+            "condition of the positives of a log.",
+        ),
+    ] = "",
     time_format: TimeFormat = None,
     separator: Separator = None,
     encoding: Encoding = None,
@@ -59,7 +66,10 @@ def write_spec(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing spec.")] = False,
 ) -> None:
     """Inspect your files, infer columns, write a commented spec."""
+    from dataclasses import replace
+
     from leaven.config import draft
+    from leaven.ctr_features.label_expression import LabelExpression
 
     columns = {"user": user, "item": item, "time": time}
     options = build_options(
@@ -67,7 +77,10 @@ def write_spec(
         skip_rows=skip_rows, comment=comment, header=header, layout=layout, on_bad_line=on_bad_line,
         min_rating=min_rating, keep_kinds=tuple(keep_kind or ()),
     )  # fmt: skip
-    sketch = draft.draft_table_spec(files, label, columns) if label else draft.draft_log_spec(files, columns, options)
+    if label and not (task == "ctr" and LabelExpression.is_expression(label)):
+        sketch = draft.draft_table_spec(files, label, columns)
+    else:
+        sketch = replace(draft.draft_log_spec(files, columns, options), sample_label=label)
     target = out or Path(f"{sketch.name}.toml")
     draft.write_draft(sketch, target, force, "ctr" if label else task)
     output.print_results(str(target))

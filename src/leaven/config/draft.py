@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from leaven.config.old_names import suggest_value
+from leaven.ctr_features.label_expression import LabelExpression
 from leaven.errors import DataError, SpecError, suggest_name
 from leaven.ingest import (
     CatalogSource,
@@ -45,7 +46,8 @@ class Draft:
     """Contents of a spec for these files.
 
     notes  notes on what was inferred, for the user
-    label  column of 0 and 1, for a table of labelled rows
+    label  column of 0 and 1 or a condition, for a table of labelled rows
+    sample_label  condition of the positives among the events of a log; "": all events
     options  how the files are read
     """
 
@@ -55,6 +57,7 @@ class Draft:
     users: DraftFile | None = None
     notes: tuple[str, ...] = ()
     label: str = ""
+    sample_label: str = ""
     options: ReadingOptions = AUTOMATIC
 
 
@@ -129,7 +132,9 @@ def draft_table_spec(paths: Sequence[str], label: str, given: Mapping[str, str] 
         raise DataError(", ".join(paths), "one table of labelled rows", f"{len(paths)} files", "give one")
     found = infer_format(_find_first_file(paths[0]))
     columns = {word: column for word, column in (given or {}).items() if column and word in ("user", "time")}
-    for word, column in {"label": label, **columns}.items():
+    is_column = label in found.names or not LabelExpression.is_expression(label)
+    label_column = label if is_column else LabelExpression.parse(label, f"--label {label!r}").column
+    for word, column in {"label": label_column, **columns}.items():
         if column not in found.names:
             where = f"--{word} {column}"
             raise SpecError(where, f"a column of {paths[0]}", repr(column), suggest_name(column, found.names))
@@ -243,7 +248,11 @@ def render_draft(draft: Draft, folder: Path, task: str = "ranking") -> str:
     if draft.label:
         return "\n".join([head, *_render_labelled(draft, folder), _CLICKS])
     parts = [head, *_render_data(draft, folder), _render_clean(draft)]
-    return "\n".join([*parts, *([_SAMPLES, _CLICKS] if task == "ctr" else [_render_split(draft), _REST])])
+    samples = _SAMPLES
+    if draft.sample_label:
+        LabelExpression.parse(draft.sample_label, "--label")
+        samples = _SAMPLES.replace(_DRAWN_SAMPLES, f"label = {_quote(draft.sample_label)}\n")
+    return "\n".join([*parts, *([samples, _CLICKS] if task == "ctr" else [_render_split(draft), _REST])])
 
 
 _HEAD = """\
@@ -412,11 +421,14 @@ weight = 0.3                    # in the loss; real rows have weight 1
 """
 
 
-_SAMPLES = """\
-[samples]                       # positives are events, negatives items on sale then and not taken
+_DRAWN_SAMPLES = """\
 ratio = 4                       # negatives for each positive
 negatives = "mixed"             # or uniform, popularity, category
-max_positives = 20000          # of each part; more are sampled down, and counted
+# label = "rating >= 4"         # or "kind == buy": these events are the positives, the others the negatives
+"""
+_SAMPLES = f"""\
+[samples]                       # positives are events, negatives items on sale then and not taken
+{_DRAWN_SAMPLES}max_positives = 20000          # of each part; more are sampled down, and counted
 
 [split]
 kind = "time"                   # or "users": each user is in one part only

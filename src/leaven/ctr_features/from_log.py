@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -39,8 +41,34 @@ def sample_log(
     Raises DataError where the period has no events.
     """
     config = config or SamplingConfig()
-    tables = create_tables(events, until)
+    tables = create_tables(events, until, config.label)
     ids = _IdHashes.of(tables)
+    labeled = (_observe_rows if config.negatives == "observed" else _draw_rows)(tables, config, since, ids, key)
+    rows = labeled.rows
+    columns = _compute_features(tables, config, rows)
+    samples = Samples.from_columns(columns, rows.label, rows.row_ids, ids.users[rows.user], rows.time)
+    is_positive = rows.label > 0.5
+    facts: dict[str, Any] = {"positives": int(is_positive.sum()), "negatives": int((~is_positive).sum())}
+    facts |= labeled.counts
+    facts |= {"users": len(np.unique(rows.user)), "items": len(np.unique(rows.item)), "missing": count_missing(samples)}
+    return replace(samples, facts=facts, names=ids.names).validate()
+
+
+@dataclass(frozen=True, eq=False)
+class _LabeledRows:
+    """Labeled rows, and counts of what was left out."""
+
+    rows: _Rows
+    counts: Mapping[str, int]
+
+
+def _draw_rows(
+    tables: FeatureTables, config: SamplingConfig, since: int | None, ids: _IdHashes, key: int
+) -> _LabeledRows:
+    """Positives, and negatives drawn from the items on sale.
+
+    Raises DataError where no positive was on sale by the rule of the negatives.
+    """
     positives = _fetch_positives(tables, config, since)
     row_ids = _derive_row_ids(ids.users[positives.user], ids.items[positives.item], positives.time)
     chosen = _draw_subset(row_ids, config.max_positives, rng.derive_key(key, "positives"))
@@ -50,17 +78,33 @@ def sample_log(
     if not drawn.on_sale.any():
         fix = "begin later, or raise on_sale_days"
         raise DataError("sampling", "positives of items that were on sale before their day", "none", fix)
-    rows = _Rows.of(kept, row_ids, drawn)
-    columns = _compute_features(tables, config, rows)
-    samples = Samples.from_columns(columns, rows.label, rows.row_ids, ids.users[rows.user], rows.time)
-    facts: dict[str, Any] = {
-        "positives": int(drawn.on_sale.sum()),
-        "negatives": len(drawn.item),
-        "thinned_out": len(positives.time) - len(kept.time),
-        **drawn.counts,
-    }
-    facts |= {"users": len(np.unique(rows.user)), "items": len(np.unique(rows.item)), "missing": count_missing(samples)}
-    return replace(samples, facts=facts, names=ids.names).validate()
+    counts = {"thinned_out": len(positives.time) - len(kept.time), **drawn.counts}
+    return _LabeledRows(_Rows.of(kept, row_ids, drawn), counts)
+
+
+def _observe_rows(
+    tables: FeatureTables, config: SamplingConfig, since: int | None, ids: _IdHashes, key: int
+) -> _LabeledRows:
+    """The events of the log: positives meet the label, negatives do not; both are thinned by the same share."""
+    parts = {1.0: _fetch_positives(tables, config, since), 0.0: _fetch_negatives(tables, since)}
+    share = min(1.0, config.max_positives / len(parts[1.0].time))
+    users, items, times, row_ids, labels, thinned = [], [], [], [], [], 0
+    for label, events in parts.items():
+        own_ids = _derive_row_ids(ids.users[events.user], ids.items[events.item], events.time)
+        size = math.ceil(share * len(own_ids))
+        chosen = _draw_subset(own_ids, size, rng.derive_key(key, "positives" if label else "observed negatives"))
+        kept, thinned = events.take(chosen), thinned + len(own_ids) - size
+        users.append(kept.user)
+        items.append(kept.item)
+        times.append(kept.time)
+        row_ids.append(own_ids[chosen])
+        labels.append(np.full(len(chosen), label, np.float32))
+    time, user, item = np.concatenate(times), np.concatenate(users), np.concatenate(items)
+    order = np.lexsort((item, user, time))
+    rows = _Rows(user[order], item[order], time[order], np.concatenate(row_ids)[order], np.concatenate(labels)[order])
+    unlabeled = f"SELECT count(*) FROM click_events WHERE is_positive IS NULL AND {_after(since)}"
+    without = int(tables.connection.execute(unlabeled).fetchall()[0][0])
+    return _LabeledRows(rows, {"thinned_out": thinned, "without_label": without})
 
 
 class TimeParts(NamedTuple):
@@ -119,20 +163,20 @@ class _IdHashes:
 
 
 @dataclass(frozen=True, eq=False)
-class _Positives:
-    """int64 (positives,) each: codes of user and item, and seconds, in order of time."""
+class _EventRows:
+    """int64 (events,) each: codes of user and item, and seconds, in order of time."""
 
     user: Ints
     item: Ints
     time: Ints
 
-    def take(self, rows: Ints) -> _Positives:
-        return _Positives(self.user[rows], self.item[rows], self.time[rows])
+    def take(self, rows: Ints) -> _EventRows:
+        return _EventRows(self.user[rows], self.item[rows], self.time[rows])
 
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Positives that were on sale by the rule of the negatives, each followed by its negatives."""
+    """Labeled rows: int64 (rows,) codes of user and item, seconds; uint64 row ids; float32 labels of 0 and 1."""
 
     user: Ints
     item: Ints
@@ -141,7 +185,8 @@ class _Rows:
     label: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, positives: _Positives, row_ids: Keys, drawn: SampledNegatives) -> _Rows:
+    def of(cls, positives: _EventRows, row_ids: Keys, drawn: SampledNegatives) -> _Rows:
+        """Positives that were on sale by the rule of the negatives, each followed by its negatives."""
         on_sale = np.flatnonzero(drawn.on_sale)
         owner = np.concatenate([on_sale, drawn.positive])
         slot = np.concatenate([np.full(len(on_sale), -1), drawn.slot])
@@ -164,26 +209,43 @@ def _fetch_events(tables: FeatureTables) -> EventArrays:
     return EventArrays(user, item, time, category, born)
 
 
-def _fetch_positives(tables: FeatureTables, config: SamplingConfig, since: int | None) -> _Positives:
+def _fetch_positives(tables: FeatureTables, config: SamplingConfig, since: int | None) -> _EventRows:
     """The positive events, each user-item pair once per second.
 
     Raises DataError where there are none.
     """
-    conditions = [] if since is None else [f"time > {int(since)}"]
+    conditions = [_after(since), "is_positive"]
     if config.positive_kinds:
         kinds = ", ".join("'" + kind.replace("'", "''") + "'" for kind in config.positive_kinds)
         conditions.append(f"kind IN ({kinds})")
     if not config.allow_repeats:
         firsts = "SELECT user_code, item_code, first FROM click_pair"
         conditions.append(f"(user_code, item_code, time) IN ({firsts})")
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    sql = f"SELECT DISTINCT user_code, item_code, time FROM click_events {where} ORDER BY time, user_code, item_code"
-    found = tables.connection.execute(sql).fetchnumpy()
-    if not len(found["time"]):
+    sql = f"SELECT DISTINCT user_code, item_code, time FROM click_events WHERE {' AND '.join(conditions)}"
+    found = _fetch_places(tables, sql)
+    if not len(found.time):
         period = f"between second {since if since is not None else 'of the first event'} and second {tables.until}"
-        raise DataError("sampling", f"positive events {period}", "none", "check the period and positive_kinds")
+        fix = "check the period, label and positive_kinds"
+        raise DataError("sampling", f"positive events {period}", "none", fix)
+    return found
+
+
+def _fetch_negatives(tables: FeatureTables, since: int | None) -> _EventRows:
+    """The events that do not meet the label, each user-item pair once per second; pairs that also meet it left out."""
+    sql = f"""SELECT user_code, item_code, time FROM click_events WHERE {_after(since)} AND is_positive IS NOT NULL
+        GROUP BY user_code, item_code, time HAVING NOT bool_or(is_positive)"""
+    return _fetch_places(tables, sql)
+
+
+def _fetch_places(tables: FeatureTables, sql: str) -> _EventRows:
+    found = tables.connection.execute(f"{sql} ORDER BY time, user_code, item_code").fetchnumpy()
     user, item, time = (np.asarray(found[name], np.int64) for name in ("user_code", "item_code", "time"))
-    return _Positives(user, item, time)
+    return _EventRows(user, item, time)
+
+
+def _after(since: int | None) -> str:
+    """SQL of events after a second; of all events for None."""
+    return "true" if since is None else f"time > {int(since)}"
 
 
 def _derive_row_ids(user: Keys, item: Keys, time: Ints) -> Keys:

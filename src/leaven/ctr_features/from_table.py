@@ -19,6 +19,7 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.ctr_features import feature_hashing
 from leaven.ctr_features.from_log import count_missing
+from leaven.ctr_features.label_expression import LabelExpression
 from leaven.ctr_features.sampling_config import LabeledTable
 from leaven.datasets.log_names import LogNames
 from leaven.datasets.samples import Samples
@@ -48,8 +49,9 @@ def read_samples(
 ) -> Samples:
     """The labeled rows of a CSV, Parquet file, folder, glob, database or frame; nothing is dropped.
 
-    label, user, time name columns. numeric, categorical give the types of columns; of the others, those whose cells
-    are all numbers are numeric, the rest categorical. Missing cells ("", NA, null, "?") stay missing.
+    label, user, time name columns; label may be a condition, "rating >= 4" or "kind == buy". numeric, categorical give
+    the types of columns; of the others, those whose cells are all numbers are numeric, the rest categorical. Missing
+    cells ("", NA, null, "?") stay missing.
 
     >>> import pyarrow as pa
     >>> table = pa.table({"clicked": [1, 0], "price": ["$1,250.50", "£3"], "kind": ["mug", None]})
@@ -69,16 +71,18 @@ def read_labeled_table(config: LabeledTable) -> Samples:
     Raises DataError as `read_samples` does, and for a pattern that matches no column.
     """
     database, name = open_database(), describe_source(config.labeled)
-    own = {config.label, config.user, config.time}
     with tempfile.TemporaryDirectory(prefix="leaven-") as folder:
         raw = load_source(database, "click_raw", LogSource(config.labeled, {"label": config.label}), Path(folder))
         table = _TableReader(database, raw, name)
+        label = _find_label(config.label, raw.names)
+        config = replace(config, label=config.label if label is None else label.column)
+        own = {config.label, config.user, config.time}
         for column in (*own - {""}, *config.numeric, *config.categorical, *config.multi_valued):
             table.check_column(column)
         hashed = _match_hashed(table, config)
         plain = [one for one in raw.names if one not in {*own, *hashed, *config.multi_valued}]
         columns = {one: table.read_column(one, one in config.numeric, one in config.categorical) for one in plain}
-        labels = table.read_label(config.label)
+        labels = table.read_label(config.label) if label is None else table.read_condition(label)
         columns |= _hash_columns(table, hashed, config, len(labels))
         user_names = None if not config.user else [text or "" for text in table.read_texts(config.user)]
         times = None if not config.time else table.read_times(config.time)
@@ -89,6 +93,11 @@ def read_labeled_table(config: LabeledTable) -> Samples:
         distinct, first = np.unique(users, return_index=True)
         rows = replace(rows, names=LogNames.from_users(distinct, [user_names[index] for index in first.tolist()]))
     return replace(rows, facts={"source": name, "rows": len(rows), "missing": count_missing(rows)}).validate()
+
+
+def _find_label(label: str, names: Sequence[str]) -> LabelExpression | None:
+    """The condition of a label; None where it is the name of a column."""
+    return LabelExpression.parse(label) if label not in names and LabelExpression.is_expression(label) else None
 
 
 def _match_hashed(table: _TableReader, config: LabeledTable) -> list[str]:
@@ -207,6 +216,32 @@ class _TableReader:
         if len(np.unique(found)) < 2:
             got = f"{found[0]:g} in all {len(found):,} rows" if len(found) else "no rows"
             raise DataError(where, "a label with two classes", got, "add rows of the other class")
+        return found.astype(np.float32)
+
+    def read_condition(self, label: LabelExpression) -> npt.NDArray[np.float32]:
+        """float32 (rows,): 1 for rows that meet the condition, else 0.
+
+        Raises DataError for cells that are missing or no numbers, and where all rows are of one class.
+        """
+        name, is_text = label.column, self._is_text(label.column)
+        where = f"{self.name}, label {str(label)!r}"
+        found = self._fetch_cells(
+            f"CAST({label.build_condition(quote_identifier(name), is_text)} AS DOUBLE)", np.float64
+        )
+        if np.isnan(found).any():
+            line = int(np.flatnonzero(np.isnan(found))[0]) + 1
+            cell = self.read_texts(name)[line - 1]
+            wanted = "a value" if label.compares_text else "a number"
+            raise DataError(f"{where}, {self.raw.describe_line(line)}", wanted, repr(cell), "drop the rows without one")
+        if len(np.unique(found)) < 2:
+            span = f"SELECT min({_text_sql(name)}), max({_text_sql(name)})"
+            if not label.compares_text:
+                cell = _number_sql(name) if is_text else quote_identifier(name)
+                span = f"SELECT min({cell}), max({cell})"
+            low, high = self.database.execute(f"{span} FROM {self.raw.table}").fetchall()[0]
+            got = f"{found[0]:g} in all {len(found):,} rows" if len(found) else "no rows"
+            fix = f"{name} is between {low!r} and {high!r}: choose another value"
+            raise DataError(where, "a label with two classes", got, fix)
         return found.astype(np.float32)
 
     def read_times(self, name: str) -> npt.NDArray[Any]:

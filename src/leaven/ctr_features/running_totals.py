@@ -9,13 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from leaven.ctr_features.label_expression import LabelExpression
 from leaven.datasets.events import Events
-from leaven.errors import DataError
+from leaven.errors import DataError, suggest_name
 from leaven.ingest.attribute_tables import ATTRIBUTE, select_attributes
+from leaven.ingest.source_config import NUMBER_COLUMNS
+from leaven.sql import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb
 
+REQUIRED_ROLES = ("line", "user", "item", "time", "nanosecond", "part")
+"""Columns of events that cannot be labels."""
 _CATEGORY_BITS = 1 << 20
 _MONEY = "DECIMAL(38, 8)"
 _TOTALS = {
@@ -58,10 +63,10 @@ class FeatureTables:
     user_attributes: Mapping[str, bool] = field(default_factory=dict)
 
 
-def create_tables(events: Events, until: int | None) -> FeatureTables:
-    """Creates the tables from which rows and features are read.
+def create_tables(events: Events, until: int | None, label: str = "") -> FeatureTables:
+    """Creates the tables from which rows and features are read. label: a condition of positives; "": all events.
 
-    Raises DataError without events.
+    Raises DataError without events, and for a label whose column or kind the log does not have.
     """
     database = events.connection
     known = _item_columns(events)
@@ -70,7 +75,8 @@ def create_tables(events: Events, until: int | None) -> FeatureTables:
     whole = f"{events.table} WHERE time <= {stop} AND user IS NOT NULL AND item IS NOT NULL AND time IS NOT NULL"
     user_attributes = _create_users(database, events, whole)
     _create_items(database, events, whole, known)
-    _create_events(database, events, whole, "price" in known)
+    condition = build_label_condition(events, label) if label else "true"
+    _create_events(database, events, whole, "price" in known, condition)
     if not _scalar(database, "SELECT count(*) FROM click_events"):
         raise DataError("sampling", f"events up to second {stop}", "none", "check `until`, and the log's times")
     has_price = bool(_scalar(database, "SELECT count(price) FROM click_events"))
@@ -120,8 +126,42 @@ def _create_items(database: duckdb.DuckDBPyConnection, events: Events, whole: st
     database.execute(f"CREATE OR REPLACE TEMP TABLE click_items AS SELECT *, {code} FROM ({named}) ORDER BY code")
 
 
-def _create_events(database: duckdb.DuckDBPyConnection, events: Events, whole: str, catalog_price: bool) -> None:
-    """Creates click_events: codes of user, item and category, time, kind, price (paid, else of the catalog), spent."""
+def build_label_condition(events: Events, label: str) -> str:
+    """SQL of a label for the events `log`, NULL for events without a value.
+
+    Raises DataError for a column that the log does not have, and for a text that none of its cells holds.
+    """
+    expression = LabelExpression.parse(label)
+    sources = {column: role for role, column in events.facts.get("columns", {}).items()}
+    known = {name: name for name in events.columns if name not in REQUIRED_ROLES}
+    roles = {**{column: role for column, role in sources.items() if role in known}, **known}
+    role = roles.get(expression.column) or ("value" if expression.column == "rating" and "value" in known else "")
+    where = f"label {label!r}"
+    if not role:
+        fix = f"name it in [data.columns]; {suggest_name(expression.column, [*roles])}"
+        raise DataError(where, "a column of the log", repr(expression.column), fix)
+    is_text = role not in NUMBER_COLUMNS
+    if expression.compares_text and not is_text:
+        raise DataError(where, f"a number, as {expression.column!r} holds", repr(expression.value), "give a number")
+    if is_text:
+        sql = f"SELECT DISTINCT CAST({quote_identifier(role)} AS VARCHAR) FROM {events.table}"
+        held = sorted(str(row[0]) for row in events.connection.execute(f"{sql} LIMIT 1000").fetchall() if row[0])
+        if expression.compares_text and expression.value not in held:
+            raise DataError(
+                where,
+                f"a value of {expression.column!r}",
+                repr(expression.value),
+                suggest_name(expression.value, held[:30]),
+            )
+    return expression.build_condition(f"log.{quote_identifier(role)}", is_text)
+
+
+def _create_events(
+    database: duckdb.DuckDBPyConnection, events: Events, whole: str, catalog_price: bool, condition: str
+) -> None:
+    """Creates click_events: codes of user, item and category, time, kind, price (paid, else of the catalog), spent, and
+    whether the event is a positive.
+    """
     paid = "log.price" if "price" in events.columns else "NULL"
     price = f"CAST(coalesce({paid}, {'items.price' if catalog_price else 'NULL'}) AS DOUBLE)"
     quantity = "coalesce(log.quantity, 1)" if "quantity" in events.columns else "1"
@@ -129,7 +169,8 @@ def _create_events(database: duckdb.DuckDBPyConnection, events: Events, whole: s
     database.execute(f"""
         CREATE OR REPLACE TEMP TABLE click_events AS
         SELECT users.code AS user_code, items.code AS item_code, items.category_code, log.time,
-               CAST({kind} AS VARCHAR) AS kind, {price} AS price, {price} * {quantity} AS spent
+               CAST({kind} AS VARCHAR) AS kind, {price} AS price, {price} * {quantity} AS spent,
+               {condition} AS is_positive
         FROM (SELECT * FROM {whole}) AS log
         JOIN click_users AS users ON users.id = log.user JOIN click_items AS items ON items.id = log.item""")
 

@@ -33,7 +33,8 @@ class ReadingOptions:
                  "order": numbers that only order events; None: inferred
     missing      words that mean that a cell has no value, in any case; None: the usual ones (NA, null, "(not set)" …)
     on_bad_line  "error", or "drop": lines that cannot be read are left out and counted
-    min_rating   lines with a smaller or without a value are left out; None: all are kept
+    min_rating   lines with a smaller or without a value are left out; None: all are kept. To make labels of it instead,
+                 `label = "rating >= 4"` of a labeled table or of [samples]
     keep_kinds   kinds of events that are kept; empty: all
     valid, test  paths of given validation and test events; the log itself is then the training part
 
