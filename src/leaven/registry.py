@@ -364,7 +364,7 @@ def find_family(cls: type) -> str:
     return next((family for family in FAMILIES if path in list_kinds(family).values()), "")
 
 
-def find_kind(family: str, config: Any) -> str:
+def find_kind(family: str, config: object) -> str:
     """The registered kind of a config; the name of its class where it is not registered."""
     path = f"{type(config).__module__}:{type(config).__name__}"
     return next((kind for kind, other in list_kinds(family).items() if other == path), type(config).__name__)
@@ -380,7 +380,7 @@ def list_classes(package: str) -> dict[str, str]:
     return {entry.partition(":")[2]: entry for entry in entries if entry.startswith(f"{package}.")}
 
 
-def load_class(package: str, name: str) -> Any:
+def load_class(package: str, name: str) -> type:
     """A built-in class of a package by its name; the body of the package's `__getattr__`.
 
     Raises AttributeError for a name that is no class of the package.
@@ -389,7 +389,8 @@ def load_class(package: str, name: str) -> Any:
     if name not in classes:
         raise missing_attribute(package, name, classes)
     module, _, attribute = classes[name].partition(":")
-    return getattr(import_module(module), attribute)
+    cls: type = getattr(import_module(module), attribute)
+    return cls
 
 
 def missing_attribute(package: str, name: str, known_names: Iterable[str]) -> AttributeError:

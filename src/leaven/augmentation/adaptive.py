@@ -7,7 +7,7 @@ decision up to there holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,8 +19,19 @@ from leaven.augmentation.plan import Step
 from leaven.datasets.histories import HeldOut, Histories, concat_histories, take_prefixes
 from leaven.datasets.samples import Samples
 from leaven.errors import DataError
-from leaven.protocols import CallbackAction, Controller, ControllerState, Decision, Feedback, Rows, Signals
+from leaven.protocols import (
+    CallbackAction,
+    CallbackState,
+    Controller,
+    ControllerState,
+    Decision,
+    Feedback,
+    Rows,
+    Signals,
+)
 
+DecisionLog = list[dict[str, Any]]
+"""One entry per validation, JSON-able: step, progress, signals (the controller's input), decision, why."""
 Losses = npt.NDArray[np.float64]
 Doses = npt.NDArray[np.float32]
 
@@ -89,7 +100,9 @@ def assign_strata(lengths: npt.NDArray[np.int64], strata: Sequence[int]) -> npt.
     return np.searchsorted(np.asarray(strata, np.int64), lengths, side="right")
 
 
-def select_monitored_users(control: Any, train: Any, strata: tuple[int, ...], key: int) -> MonitoredUsers:
+def select_monitored_users(
+    control: HeldOut | Samples | None, train: Histories | Samples, strata: tuple[int, ...], key: int
+) -> MonitoredUsers:
     """Control users and equally many training users, drawn by the key.
 
     Of histories the last event is the target; of labelled rows all rows of a user count.
@@ -99,18 +112,32 @@ def select_monitored_users(control: Any, train: Any, strata: tuple[int, ...], ke
     if control is None:
         fix = "set split.control_share = 0.05"
         raise DataError("a conditional plan", "control users, who are kept out of training", "none", fix)
-    select = _select_samples if isinstance(train, Samples) else _select_histories
-    monitored = select(control, train, strata, key)
+    if isinstance(train, Samples):
+        assert isinstance(control, Samples)
+        monitored = _select_samples(control, train, strata, key)
+    else:
+        assert isinstance(control, HeldOut)
+        monitored = _select_histories(control, train, strata, key)
     monitored.split_by_stratum()
     return monitored
 
 
 def _select_histories(control: HeldOut, train: Histories, strata: tuple[int, ...], key: int) -> MonitoredUsers:
     control = control.take(_draw_rows(control.histories, control.histories.lengths > 0, key, _MAX_USERS))
-    probe = _hold_out_last(
-        train.take(_draw_rows(train, (train.lengths > 1) & (train.n_targets > 0), key, len(control)))
+    rows = train.take(_draw_rows(train, (train.lengths > 1) & (train.n_targets > 0), key, len(control)))
+    last = rows.starts[1:] - 1
+    probe = HeldOut(
+        take_prefixes(rows, rows.lengths - 1),
+        rows.items[last],
+        rows.times[last],
+        np.arange(len(rows) + 1, dtype=np.int64),
     )
-    users = _concat_held_out(control, probe)
+    starts = np.concatenate([control.target_starts, probe.target_starts[1:] + control.target_starts[-1]])
+    items, times = (
+        np.concatenate([control.target_items, probe.target_items]),
+        np.concatenate([control.target_times, probe.target_times]),
+    )
+    users = HeldOut(concat_histories([control.histories, probe.histories]), items, times, starts)
     return MonitoredUsers(users, np.arange(len(users)), len(control), users.histories.lengths, _count_known, strata)
 
 
@@ -151,26 +178,6 @@ def _draw_rows(rows: Histories, among: npt.NDArray[np.bool_], key: int, max_rows
     return np.sort(index[order])
 
 
-def _hold_out_last(rows: Histories) -> HeldOut:
-    """Histories without their last event, and that event as the target."""
-    last = rows.starts[1:] - 1
-    return HeldOut(
-        take_prefixes(rows, rows.lengths - 1),
-        rows.items[last],
-        rows.times[last],
-        np.arange(len(rows) + 1, dtype=np.int64),
-    )
-
-
-def _concat_held_out(one: HeldOut, other: HeldOut) -> HeldOut:
-    starts = np.concatenate([one.target_starts, other.target_starts[1:] + one.target_starts[-1]])
-    items, times = (
-        np.concatenate([one.target_items, other.target_items]),
-        np.concatenate([one.target_times, other.target_times]),
-    )
-    return HeldOut(concat_histories([one.histories, other.histories]), items, times, starts)
-
-
 class PilotCallback:
     """Callback of an un-augmented training up to a share of its steps; records every user's loss."""
 
@@ -190,12 +197,12 @@ class PilotCallback:
         self.losses.append(self.monitored.average_per_user(losses).tolist())
         return CallbackAction.STOP if progress >= self.share - 1e-9 else CallbackAction.CONTINUE
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> CallbackState:
         """All losses so far."""
         return {"steps": self.steps, "losses": self.losses}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the state of `state`."""
+    def load_state_dict(self, state: CallbackState) -> None:
+        """Restore the state that `state_dict` gave."""
         self.steps, self.losses = list(state["steps"]), list(state["losses"])
 
     def best_losses(self, control: npt.NDArray[np.int64]) -> Losses:
@@ -212,7 +219,7 @@ class PilotCallback:
 class ControllerCallback:
     """Callback that runs a controller during training, and gives the strength of steps.
 
-    log  one entry per validation: step, progress, signals (the controller's input), decision, why
+    log  its decisions so far
     """
 
     def __init__(
@@ -224,7 +231,7 @@ class ControllerCallback:
         pilot: PilotCallback | None = None,
     ) -> None:
         self.controller, self.monitored, self.steps, self.key, self.pilot = controller, monitored, steps, key, pilot
-        self.log: list[dict[str, Any]] = []
+        self.log: DecisionLog = []
         self._parts = monitored.split_by_stratum()
         self._best = [] if pilot is None else [pilot.best_losses(control) for control, _ in self._parts]
         self._state: ControllerState = {}
@@ -265,12 +272,12 @@ class ControllerCallback:
         strength = np.asarray([own * level for level in decision.strength], np.float32)
         return strength[stratum], np.asarray(decision.share, np.float32)[stratum]
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> CallbackState:
         """The log, the controller's state, and the losses from which slopes are computed."""
         return {"log": self.log, "state": dict(self._state), "before": self._before}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the state of `state`."""
+    def load_state_dict(self, state: CallbackState) -> None:
+        """Restore the state that `state_dict` gave."""
         self.log, self._state, self._before = list(state["log"]), state["state"], list(state["before"])
 
     def _build_feedback(self, step: int, progress: float, losses: Losses) -> Feedback:

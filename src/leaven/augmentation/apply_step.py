@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +25,7 @@ _UNCHANGED_DRAW = "the draw left it as it was"
 class StepResult:
     """Rows of a step. unchanged, refused: reason -> count; n_tried: number of rows before filters."""
 
-    rows: Any
+    rows: Rows
     n_tried: int = 0
     unchanged: Mapping[str, int] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)

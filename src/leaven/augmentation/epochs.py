@@ -11,12 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from leaven import rng
 from leaven.augmentation.adaptive import ControllerCallback
 from leaven.augmentation.apply_step import (
-    Level,
     StepResult,
     append_rows,
     check_any_accepted,
@@ -186,9 +184,9 @@ class EpochRows:
                 level = strength
                 if steering is not None:
                     level, share = steering.compute_dose(step, read, progress)
-                    copies = _thin_copies(
-                        copies, share, rng.derive_row_keys(rng.derive_key(fitted.key, "share"), read.row_ids, 0, epoch)
-                    )
+                    keys = rng.derive_row_keys(rng.derive_key(fitted.key, "share"), read.row_ids, 0, epoch)
+                    thinned = copies * np.asarray(share, np.float64) + rng.draw_uniform(keys, 0)
+                    copies = np.floor(thinned).astype(np.int32)  # fractions are rounded stochastically
                 if not copies.any():
                     continue
                 made = append_rows(fitted, read, copies, epoch, level)
@@ -199,11 +197,6 @@ class EpochRows:
 def _find_middle(step: Step) -> float:
     """Progress at which facts are computed: schedules are more often 0 at the start and the end."""
     return (step.during[0] + step.during[1]) / 2
-
-
-def _thin_copies(copies: npt.NDArray[np.int32], share: Level, keys: rng.RngKeys) -> npt.NDArray[np.int32]:
-    """int32 (rows,): the given share of each row's copies, with the fraction rounded stochastically."""
-    return np.floor(copies * np.asarray(share, np.float64) + rng.draw_uniform(keys, 0)).astype(np.int32)
 
 
 def build_epoch_rows(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from leaven.datasets.event_table import EVENT_COLUMNS, build_event_table
 from leaven.datasets.frames import write_plain_table
 from leaven.datasets.histories import Histories
 from leaven.datasets.log_names import LogNames, label_rows, list_step_names
+from leaven.protocols import Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +44,7 @@ class _Part(NamedTuple):
     table: pa.Table
 
 
-def write_expanded_events(folder: Path, plan: Plan, train: Any, target: Path) -> EventFiles:
+def write_expanded_events(folder: Path, plan: Plan, train: Rows, target: Path) -> EventFiles:
     """Write the rows that `write_expansion` left in `folder` with original ids, one file per file of rows.
 
     Histories become the table of `Histories.to_events` with the log's own column names, samples that of
@@ -56,7 +57,7 @@ def write_expanded_events(folder: Path, plan: Plan, train: Any, target: Path) ->
     return _write_parts((_Part(stem, len(table), table) for stem, table in parts), target, None)
 
 
-def write_epoch_events(epochs: Sequence[Any], plan: Plan, target: Path) -> EventFiles:
+def write_epoch_events(epochs: Sequence[Rows], plan: Plan, target: Path) -> EventFiles:
     """Write the rows of each epoch with original ids, one file per epoch, with a column `epoch` from 1."""
     import pyarrow as pa
 

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -234,7 +234,9 @@ class ExpansionWriter:
     def _run_blocks(self, work: _StepWork) -> list[_Block]:
         """Blocks of one step, in order."""
         n_blocks, words = count_blocks(len(work.source)), f"rows of {work.step.display_name}"
-        shards = _divide_blocks(n_blocks, self.shards)
+        # runs of neighboring blocks of nearly equal length; no more shards than blocks
+        bounds = np.linspace(0, n_blocks, min(max(self.shards, 1), n_blocks) + 1).round().astype(int)
+        shards = [list(range(first, last)) for first, last in pairwise(bounds.tolist())]
         results: list[_Block] = []
         self.on_progress(0, n_blocks, words)
         in_process = (_run_shard(work, shard) for shard in shards)
@@ -248,7 +250,7 @@ class ExpansionWriter:
         """Rows of all blocks of a step, in memory block by block, or in their files."""
         if work.folder is not None:
             return [RowFiles(self.train.slice(0, 0), tuple(work.list_paths()))]
-        return [block.rows for block in blocks]
+        return [block.rows for block in blocks if block.rows is not None]
 
 
 class _RealRows:
@@ -326,7 +328,7 @@ class _Block:
     filters.
     """
 
-    rows: Any
+    rows: Rows | None
     synthetic: int
     tried: int
     unchanged: Mapping[str, int]
@@ -349,9 +351,9 @@ def _write_block(work: _StepWork, block: int) -> _Block:
     counts_path = path.with_suffix(".json")
     if not path.exists():
         made = work.make_rows(block)
-        counts: dict[str, Any] = {"synthetic": len(made.rows), "tried": made.n_tried}
-        counts |= {"unchanged": dict(made.unchanged), "rejected": dict(made.rejected)}
-        replace_text(counts_path, json.dumps(counts, sort_keys=True))
+        counts = {"synthetic": len(made.rows), "tried": made.n_tried}
+        reasons = {"unchanged": dict(made.unchanged), "rejected": dict(made.rejected)}
+        replace_text(counts_path, json.dumps(counts | reasons, sort_keys=True))
         made.rows.write_file(path)
     return _Block(None, **json.loads(counts_path.read_text(encoding="utf-8")))
 
@@ -362,9 +364,11 @@ def _makes_rows(step: Step) -> bool:
 
 
 def _join(parts: Sequence[RowSource]) -> RowSource:
-    first: Any = parts[0]  # all parts are rows, or all are files
-    joined: RowSource = first.concat_with(parts[1:])
-    return joined
+    files = [part for part in parts if isinstance(part, RowFiles)]
+    if files:  # then all parts are files
+        return files[0].concat_with(files[1:])
+    rows = cast(Sequence[Rows], parts)
+    return rows[0].concat_with(rows[1:])
 
 
 def _load(source: RowSource) -> Rows:
@@ -409,12 +413,6 @@ def _block_range(block: int, n_rows: int) -> slice:
 def _slice_block(source: RowSource, block: int) -> Rows:
     part = _block_range(block, len(source))
     return source.slice(part.start, part.stop)
-
-
-def _divide_blocks(n_blocks: int, shards: int) -> list[list[int]]:
-    """Runs of neighboring blocks of nearly equal length; no more shards than blocks."""
-    bounds = np.linspace(0, n_blocks, min(max(shards, 1), n_blocks) + 1).round().astype(int)
-    return [list(range(first, last)) for first, last in pairwise(bounds.tolist())]
 
 
 def build_file_prefix(number: int, step: Step) -> str:

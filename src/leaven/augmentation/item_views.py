@@ -71,7 +71,7 @@ class _SampledViews:
     view_step: ViewStep
     column: str
     unchanged_share: float
-    pairs: Sequence[tuple[str, Any, Any]]
+    pairs: Sequence[tuple[str, object, object]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,7 +256,7 @@ class CatalogViews:
             for copy in range(one.copies if one.step.mode == "append" else 1):
                 for column, items, before, after in self.iterate_views(one, copy):
                     ids = [self.catalog.ids[item] for item in items.tolist()]
-                    columns: dict[str, Any] = {"item": ids, "column": [column] * len(ids)}
+                    columns = {"item": ids, "column": [column] * len(ids)}
                     columns |= {"copy": pa.array([copy] * len(ids), pa.int32()), **one.views.to_columns(before, after)}
                     table = pa.table(columns)
                     writer = writer or pq.ParquetWriter(part, table.schema)

@@ -235,7 +235,23 @@ class Plan:
 
     def to_display(self) -> Display:
         """What a shell and a notebook show."""
-        return _display_plan(self)
+        steps = self.named_steps
+        rows = [
+            [
+                step.display_name,
+                step.description,
+                f"{step.mode}, {step.when}",
+                describe_config(step.copies) if step.mode == "append" else f"p {step.p:g}",
+                self.get_input(step),
+                "" if step.is_on_items else f"{step.row_weight:g}",
+            ]
+            for step in steps
+        ]
+        facts: dict[str, str] = {"combine": self.combine} if len(steps) > 1 else {}
+        facts |= {"controller": describe_config(self.controller)} if self.controller is not None else {}
+        facts |= {"rounds": str(self.rounds)} if self.rounds > 1 else {}
+        header = ("step", "operator", "mode", "copies", "reads", ">weight")
+        return Display(f"Plan: {len(steps)} step{'' if len(steps) == 1 else 's'}", facts, header, rows)
 
     def __repr__(self) -> str:
         return self.to_display().to_text()
@@ -282,27 +298,6 @@ class Plan:
         return step.input or ("previous" if self.combine == "layered" else "real")
 
 
-def _display_plan(plan: Plan) -> Display:
-    """The steps of a plan."""
-    steps = plan.named_steps
-    rows = [
-        [
-            step.display_name,
-            step.description,
-            f"{step.mode}, {step.when}",
-            describe_config(step.copies) if step.mode == "append" else f"p {step.p:g}",
-            plan.get_input(step),
-            "" if step.is_on_items else f"{step.row_weight:g}",
-        ]
-        for step in steps
-    ]
-    facts: dict[str, str] = {"combine": plan.combine} if len(steps) > 1 else {}
-    facts |= {"controller": describe_config(plan.controller)} if plan.controller is not None else {}
-    facts |= {"rounds": str(plan.rounds)} if plan.rounds > 1 else {}
-    header = ("step", "operator", "mode", "copies", "reads", ">weight")
-    return Display(f"Plan: {len(steps)} step{'' if len(steps) == 1 else 's'}", facts, header, rows)
-
-
 PlanLike = Plan | StepLike | Sequence[StepLike]
 """A plan, or the step or steps of a joint one."""
 
@@ -334,7 +329,7 @@ def _name_steps(steps: list[Step]) -> tuple[Step, ...]:
     return tuple(result)
 
 
-def describe_config(config: Any) -> str:
+def describe_config(config: object) -> str:
     """Description of a config: its kind and the fields that differ from their defaults.
 
     >>> from leaven.strategies.copy_counts import Uniform
@@ -353,17 +348,10 @@ def describe_config(config: Any) -> str:
     return f"{name} ({', '.join(parts)})" if parts else name
 
 
-def _has_configs(value: Any) -> bool:
-    return is_dataclass(value) or (isinstance(value, tuple) and any(map(is_dataclass, value)))
-
-
-def _describe_value(value: Any) -> str:
+def _describe_value(value: object) -> str:
     if is_dataclass(value):
         return describe_config(value)
     if isinstance(value, tuple):
-        return (
-            " to ".join(map(str, value))
-            if len(value) == 2 and not _has_configs(value)
-            else ", ".join(map(_describe_value, value))
-        )
+        is_range = len(value) == 2 and not any(map(is_dataclass, value))
+        return " to ".join(map(str, value)) if is_range else ", ".join(map(_describe_value, value))
     return str(value)

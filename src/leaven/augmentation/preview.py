@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from leaven.errors import DataError
 from leaven.facts import Preview
 from leaven.modalities import find_modality
 from leaven.modalities.modality import PlanRows
-from leaven.protocols import Rows, get_traits
+from leaven.protocols import Rows, RowsT, get_traits
 
 
 def preview_rows(
@@ -68,18 +67,19 @@ def is_previewable(step: Step) -> bool:
     return not (step.is_on_items or get_traits(step.use).copies_rows)
 
 
-def select_preview_rows(steps: int, train: Any, rows: int, seed: int) -> Any:
+def select_preview_rows(steps: int, train: RowsT, rows: int, seed: int) -> RowsT:
     """Rows for a preview of `steps` steps."""
-    return get_plan_rows(train).choose(train, max(1, -(-rows // steps)), seed)
+    chosen: RowsT = get_plan_rows(train).choose(train, max(1, -(-rows // steps)), seed)
+    return chosen
 
 
-def compare_rows(step: str, before: Any, after: Any) -> PreviewedRow:
+def compare_rows(step: str, before: Rows, after: Rows) -> PreviewedRow:
     """One history or sample before and after; `before` may be empty."""
     found = get_plan_rows(after).compare(before, after)
     return PreviewedRow(step, found.before, found.after, found.changed, found.user, found.before_ids, found.after_ids)
 
 
-def get_plan_rows(rows: Any) -> PlanRows:
+def get_plan_rows(rows: object) -> PlanRows:
     """How rows of this modality are previewed and compared. Raises DataError where plans cannot change them."""
     modality = find_modality(rows)
     if modality.plan_rows is None:

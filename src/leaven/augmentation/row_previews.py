@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Literal
+from typing import Literal
 
 from leaven.display import measure_width, pad_text, shorten_text
 from leaven.facts import Preview
@@ -62,7 +62,7 @@ class PreviewedRow:
         """Without ids, for the facts of a run."""
         return Preview(self.step, self.before, self.after, self.changed)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, str | list[str] | list[int]]:
         """Plain values for JSON."""
         return {name: value if isinstance(value, str) else list(value) for name, value in vars(self).items()}
 

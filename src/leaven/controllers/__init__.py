@@ -3,12 +3,10 @@
 Classes load on first use.
 """
 
-from typing import Any
-
 from leaven import registry
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> type:
     return registry.load_class(__name__, name)
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkstemp
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -343,7 +344,7 @@ def encode_data_uri(image: Pixels) -> str:
     return "data:image/png;base64," + base64.b64encode(encode_image(image, ".png")).decode()
 
 
-def import_opencv() -> Any:
+def import_opencv() -> ModuleType:
     """The module cv2, limited to one thread, since callers parallelize; MissingExtra where it is not installed."""
     try:
         import cv2

@@ -42,7 +42,7 @@ class NamedSteps(Protocol):
     """A plan, by the names of its steps."""
 
     @property
-    def named_steps(self) -> Sequence[Any]: ...
+    def named_steps(self) -> Sequence[NamedStep]: ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,10 +21,11 @@ from multiprocessing import connection, forkserver, get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from leaven.engines.shard_tasks import ONE_THREAD, ShardTask, run_all, run_one, set_environment
+from leaven.engines.shard_tasks import ONE_THREAD, run_all, run_one, set_environment
 from leaven.engines.shared_memory import SharedMemoryWriter, SharedObject
 from leaven.errors import LeavenError, SpecError
 from leaven.protocols import Engine
+from leaven.protocols.rows import ResultT, ShardT, ShardTask, SharedT
 
 _AHEAD = 2  # submitted shards per worker: bounds memory, keeps workers busy
 
@@ -48,7 +49,9 @@ class Local:
         """Number of processes."""
         return self.workers or os.cpu_count() or 1
 
-    def map(self, task: ShardTask, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+    def map(
+        self, task: ShardTask[SharedT, ShardT, ResultT], shards: Sequence[ShardT], shared: SharedT
+    ) -> Iterator[ResultT]:
         """task(shared, shard) for each shard, in order, while later ones already run.
 
         Raises LeavenError that names the shard. Any end of the loop (an error, Ctrl-C, a `break`) ends the workers.
@@ -59,7 +62,7 @@ class Local:
         with _start_pool(min(self.n_workers, len(shards))) as workers:
             yield from workers.map(task, shards, shared)
 
-    def start_workers(self, *modules: str, preload: Any = None) -> AbstractContextManager[Engine]:
+    def start_workers(self, *modules: str, preload: object = None) -> AbstractContextManager[Engine]:
         """This engine with workers that stay from map to map and end with the context.
 
         modules, soon: imported for the workers and sent to them in the background.
@@ -68,7 +71,7 @@ class Local:
 
 
 @contextmanager
-def _start_pool(processes: int, *modules: str, soon: Any = None) -> Iterator[_Workers]:
+def _start_pool(processes: int, *modules: str, soon: object = None) -> Iterator[_Workers]:
     """Start the process that workers fork from, which has no threads; workers start when there is work."""
     forkserver.set_forkserver_preload(["leaven.engines.preload", *modules])
     with set_environment(ONE_THREAD):
@@ -89,7 +92,7 @@ class _Workers:
         self._pool: _Pool | None = None
         self._starting: Future[None] | None = None
 
-    def start_workers(self, *modules: str, preload: Any = None) -> AbstractContextManager[Engine]:
+    def start_workers(self, *modules: str, preload: object = None) -> AbstractContextManager[Engine]:
         """This engine; the outer context ends the workers."""
         if preload is not None:
             self._wait_for_start()
@@ -98,7 +101,7 @@ class _Workers:
             thread.shutdown(wait=False)
         return nullcontext(self)
 
-    def _start(self, soon: Any) -> None:
+    def _start(self, soon: object) -> None:
         """Start the workers; the environment of this process stays unchanged, as other threads may read it."""
         self._pool = self._pool or _start_processes(self.n_workers)
         self._pool.sender.write(soon)
@@ -109,12 +112,14 @@ class _Workers:
             wait([self._starting])
             self._starting = None
 
-    def map(self, task: ShardTask, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+    def map(
+        self, task: ShardTask[SharedT, ShardT, ResultT], shards: Sequence[ShardT], shared: SharedT
+    ) -> Iterator[ResultT]:
         """As `Local.map`; a loop that ends early ends the workers, and the next one starts new ones."""
         if len(shards) < 2:
             yield from run_all(task, shards, shared)
             return
-        waiting: deque[Future[Any]] = deque()
+        waiting: deque[Future[ResultT]] = deque()
         done = 0
         try:
             self._wait_for_start()
@@ -168,14 +173,14 @@ def _start_processes(workers: int) -> _Pool:
     return _Pool(executor, folder, SharedMemoryWriter(Path(folder.name)))
 
 
-def _pop_first(waiting: deque[Future[Any]]) -> Any:
+def _pop_first(waiting: deque[Future[ResultT]]) -> ResultT:
     """Result of the first shard, which stays in the queue until it is done."""
     result = waiting[0].result()
     waiting.popleft()
     return result
 
 
-_CACHE: dict[SharedObject, Any] = {}
+_CACHE: dict[SharedObject[Any], Any] = {}
 """In a worker: the current task and its shared object."""
 
 
@@ -192,9 +197,12 @@ def _end_with_parent(folder: str) -> None:
         os._exit(1)
 
 
-def _run_shard(sent: SharedObject, shard: Any, index: int, shards: int) -> Any:
+def _run_shard(
+    sent: SharedObject[tuple[ShardTask[SharedT, ShardT, ResultT], SharedT]], shard: ShardT, index: int, shards: int
+) -> ResultT:
     if sent not in _CACHE:
         _CACHE.clear()
         _CACHE[sent] = sent.open()
+    task: ShardTask[SharedT, ShardT, ResultT]
     task, shared = _CACHE[sent]
     return run_one(task, shared, shard, index, shards)

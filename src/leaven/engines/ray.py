@@ -7,11 +7,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
-from leaven.engines.shard_tasks import ONE_THREAD, ShardTask, build_python_path, run_and_catch, set_environment
+from leaven.engines.shard_tasks import ONE_THREAD, build_python_path, run_and_catch, set_environment
 from leaven.errors import LeavenError, MissingExtra, SpecError
 from leaven.protocols import Engine
+from leaven.protocols.rows import ResultT, ShardT, ShardTask, SharedT
 
 _AHEAD = 2  # submitted shards per core
 
@@ -38,7 +41,9 @@ class Ray:
         """Cores of this machine that it uses; those of a cluster are not known before its session."""
         return self.workers or os.cpu_count() or 1
 
-    def map(self, task: ShardTask, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+    def map(
+        self, task: ShardTask[SharedT, ShardT, ResultT], shards: Sequence[ShardT], shared: SharedT
+    ) -> Iterator[ResultT]:
         """task(shared, shard) for each shard, in order, while later ones already run.
 
         Raises LeavenError that names the shard; MissingExtra without ray.
@@ -49,7 +54,7 @@ class Ray:
         sent = ray.put((task, shared))
         remote = ray.remote(num_cpus=1, max_retries=0)(_run_shard)
         room = _AHEAD * max(int(ray.cluster_resources().get("CPU", 1)), 1)
-        waiting: deque[Any] = deque()
+        waiting: deque[Any] = deque()  # references to results
         try:
             for index, shard in enumerate(shards):
                 waiting.append(remote.remote(sent, shard, index, len(shards)))
@@ -61,14 +66,14 @@ class Ray:
             for pending in waiting:
                 ray.cancel(pending, force=True)
 
-    def start_workers(self, *modules: str, preload: Any = None) -> AbstractContextManager[Engine]:
+    def start_workers(self, *modules: str, preload: object = None) -> AbstractContextManager[Engine]:
         """This engine; Ray stays from map to map."""
         return nullcontext(self)
 
-    def _connect(self) -> Any:
+    def _connect(self) -> ModuleType:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
         try:
-            import ray
+            ray = import_module("ray")
         except ModuleNotFoundError:
             raise MissingExtra("ray", "ray") from None
         if not ray.is_initialized():
@@ -79,12 +84,14 @@ class Ray:
         return ray
 
 
-def _run_shard(sent: Any, shard: Any, index: int, shards: int) -> Any:
+def _run_shard(
+    sent: tuple[ShardTask[SharedT, ShardT, ResultT], SharedT], shard: ShardT, index: int, shards: int
+) -> ResultT | LeavenError:
     task, shared = sent
     return run_and_catch(task, shared, shard, index, shards)
 
 
-def _raise_error(answer: Any) -> Any:
+def _raise_error(answer: ResultT | LeavenError) -> ResultT:
     if isinstance(answer, LeavenError):
         raise answer
     return answer

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from leaven.errors import LeavenError
-
-ShardTask = Callable[[Any, Any], Any]
-"""task(shared, shard) -> a picklable result."""
+from leaven.protocols.rows import ResultT, ShardT, ShardTask, SharedT
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -43,7 +40,9 @@ def build_python_path() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
-def run_one(task: ShardTask, shared: Any, shard: Any, index: int, shards: int) -> Any:
+def run_one(
+    task: ShardTask[SharedT, ShardT, ResultT], shared: SharedT, shard: ShardT, index: int, shards: int
+) -> ResultT:
     """task(shared, shard). An error names its shard; LeavenErrors keep their class and exit code.
 
     Raises LeavenError, for other errors too, so that it can be sent between processes.
@@ -59,13 +58,15 @@ def run_one(task: ShardTask, shared: Any, shard: Any, index: int, shards: int) -
         raise LeavenError(where, "a task without an error", got, "run with one worker to see where") from error
 
 
-def run_all(task: ShardTask, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+def run_all(task: ShardTask[SharedT, ShardT, ResultT], shards: Sequence[ShardT], shared: SharedT) -> Iterator[ResultT]:
     """Results of `run_one` for each shard, in order."""
     for index, shard in enumerate(shards):
         yield run_one(task, shared, shard, index, len(shards))
 
 
-def run_and_catch(task: ShardTask, shared: Any, shard: Any, index: int, shards: int) -> Any:
+def run_and_catch(
+    task: ShardTask[SharedT, ShardT, ResultT], shared: SharedT, shard: ShardT, index: int, shards: int
+) -> ResultT | LeavenError:
     """Result or error of `run_one`: a returned error is not wrapped by other engines."""
     try:
         return run_one(task, shared, shard, index, shards)

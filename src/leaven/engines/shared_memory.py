@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from mmap import ACCESS_COPY, mmap
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+Thing = TypeVar("Thing")
 _ALIGNMENT = 64  # bytes: alignment of arrays, a cache line
 _CHUNK = 1 << 23  # bytes of one write
 
@@ -26,16 +27,17 @@ class _Span(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SharedObject:
+class SharedObject(Generic[Thing]):
     """A pickled object in files: its arrays as raw bytes, the rest in a separate span."""
 
     rest: _Span
 
-    def open(self) -> Any:
+    def open(self) -> Thing:
         """The object. Its arrays are mapped from the files and shared by all processes; writes go to a private copy."""
         files: dict[Path, memoryview] = {}
         spans, rest = pickle.loads(_map_span(self.rest, files))
-        return pickle.loads(rest, buffers=[_map_span(span, files) for span in spans])
+        thing: Thing = pickle.loads(rest, buffers=[_map_span(span, files) for span in spans])
+        return thing
 
 
 def _map_span(span: _Span, files: dict[Path, memoryview]) -> memoryview:
@@ -75,7 +77,7 @@ class SharedMemoryWriter:
         self._number = 0
         self._held: dict[tuple[int, int], tuple[pickle.PickleBuffer, _Span]] = {}
 
-    def write(self, thing: Any) -> SharedObject:
+    def write(self, thing: Thing) -> SharedObject[Thing]:
         """Write an object, which may be opened until the next one is sent."""
         arrays: list[pickle.PickleBuffer] = []
         rest = pickle.dumps(thing, protocol=5, buffer_callback=arrays.append)

@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from leaven.engines.shard_tasks import ONE_THREAD, ShardTask, build_python_path, run_and_catch
+from leaven.engines.shard_tasks import ONE_THREAD, build_python_path, run_and_catch
 from leaven.errors import LeavenError, MissingExtra
 from leaven.protocols import Engine
+from leaven.protocols.rows import ResultT, ShardT, ShardTask, SharedT
 
 _WAVE = 4  # shards per core in one job: bounds the memory of the driver
 
@@ -33,7 +34,9 @@ class Spark:
         """Cores of this machine, for the cluster is not known before its session."""
         return os.cpu_count() or 1
 
-    def map(self, task: ShardTask, shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+    def map(
+        self, task: ShardTask[SharedT, ShardT, ResultT], shards: Sequence[ShardT], shared: SharedT
+    ) -> Iterator[ResultT]:
         """task(shared, shard) for each shard, in order; shards run in waves, a few per core of the cluster.
 
         Raises LeavenError that names the shard; MissingExtra without pyspark.
@@ -44,7 +47,7 @@ class Spark:
         sent = context.broadcast((task, shared))
         wave, count = _WAVE * max(context.defaultParallelism, 1), len(shards)
 
-        def run_shard(numbered_shard: tuple[int, Any]) -> Any:
+        def run_shard(numbered_shard: tuple[int, ShardT]) -> ResultT | LeavenError:
             index, shard = numbered_shard
             job, common = sent.value
             return run_and_catch(job, common, shard, index, count)
@@ -59,7 +62,7 @@ class Spark:
         finally:
             sent.unpersist()
 
-    def start_workers(self, *modules: str, preload: Any = None) -> AbstractContextManager[Engine]:
+    def start_workers(self, *modules: str, preload: object = None) -> AbstractContextManager[Engine]:
         """This engine; its session stays from map to map."""
         return nullcontext(self)
 

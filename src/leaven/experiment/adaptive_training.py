@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from leaven import rng
 from leaven.augmentation import Plan
-from leaven.augmentation.adaptive import ControllerCallback, PilotCallback, select_monitored_users
+from leaven.augmentation.adaptive import ControllerCallback, DecisionLog, PilotCallback, select_monitored_users
 from leaven.ctr_features import SampleSplit
 from leaven.errors import FitError, SpecError
 from leaven.facts import DecisionFacts, PilotFacts, StratumFacts, from_json, to_json
-from leaven.protocols import ProgressCallback, TrainingContext
+from leaven.protocols import Model, ProgressCallback, TrainingContext
 from leaven.run_folder import RunFolder, compute_fingerprint, read_json, write_json
 from leaven.splits.log_splits import Split
 
@@ -29,7 +27,7 @@ class TrainingSetup:
     """
 
     run: RunFolder
-    recommender: Any
+    recommender: Model
     split: Split | SampleSplit
     steps: int | None
     seed: int
@@ -51,7 +49,7 @@ class AdaptiveControl:
     pilot: PilotFacts | None = None
 
 
-def check_plan(plan: Plan, recommender: Any, split: Split | SampleSplit) -> None:
+def check_plan(plan: Plan, recommender: Model, split: Split | SampleSplit) -> None:
     """Raises LeavenError, before any training, where a plan needs what this recommender or split does not have."""
     if recommender.steps(split.train) is None:
         for step in plan.named_steps:
@@ -105,7 +103,7 @@ def _train_pilot(setup: TrainingSetup, pilot: PilotCallback, folder: Path, on_pr
     write_json(folder / _LOSSES, pilot.state_dict() | {"seconds": round(time.perf_counter() - start, 2)})
 
 
-def list_decisions(callback: ControllerCallback | None, plan: Plan, recommender: Any) -> list[dict[str, Any]]:
+def list_decisions(callback: ControllerCallback | None, plan: Plan, recommender: Model) -> DecisionLog:
     """The controller's log of a training, JSON-able; one constant decision for a recommender without epochs.
 
     Raises FitError where a recommender took steps without calling the callback.
@@ -120,7 +118,7 @@ def list_decisions(callback: ControllerCallback | None, plan: Plan, recommender:
     return callback.log
 
 
-def describe_decisions(log: Sequence[Mapping[str, Any]], variant: str, seed: int) -> tuple[DecisionFacts, ...]:
+def describe_decisions(log: DecisionLog, variant: str, seed: int) -> tuple[DecisionFacts, ...]:
     """The controller's log as facts."""
     return tuple(
         DecisionFacts(
@@ -142,6 +140,6 @@ def describe_decisions(log: Sequence[Mapping[str, Any]], variant: str, seed: int
     )
 
 
-def _no_losses(recommender: Any) -> FitError:
+def _no_losses(recommender: Model) -> FitError:
     fix = "choose another recommender, or a combine other than conditional"
     return FitError(type(recommender).__name__, "losses of control users at each validation", "none", fix)

@@ -156,16 +156,10 @@ def evaluate_model(
             found = metrics[evaluate.metrics[0]].of_users(label[mine], probability[mine], test.user_ids[mine])
             if np.isfinite(found).all():
                 groups[by, str(group)] = found
-    calibration = _build_calibration_curve(label, probability)
-    return EvaluationResult(values, pooled, groups, threshold=threshold, calibration=calibration)
-
-
-def _build_calibration_curve(
-    label: npt.NDArray[np.float64], probability: npt.NDArray[np.float64]
-) -> tuple[CalibrationBin, ...]:
     _, predicted, observed, size = compute_calibration_curve(label, probability, n_bins=CURVE_GROUPS)
     bins = zip(predicted.tolist(), observed.tolist(), size.tolist(), strict=True)
-    return tuple(CalibrationBin(round(p, 5), round(o, 5), int(rows)) for p, o, rows in bins)
+    calibration = tuple(CalibrationBin(round(p, 5), round(o, 5), int(rows)) for p, o, rows in bins)
+    return EvaluationResult(values, pooled, groups, threshold=threshold, calibration=calibration)
 
 
 def list_users(parts: SampleSplit) -> npt.NDArray[np.uint64]:

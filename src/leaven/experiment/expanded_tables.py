@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from typing import Any
 
 from leaven.augmentation.epochs import build_epoch_rows
-from leaven.augmentation.event_files import EventFiles, write_epoch_events, write_expanded_events
+from leaven.augmentation.event_files import write_epoch_events, write_expanded_events
 from leaven.augmentation.expansion import load_expansion
 from leaven.augmentation.plan import Plan
 from leaven.config import load_spec
 from leaven.experiment import tasks
+from leaven.facts import JsonObject
 from leaven.run_folder import SPEC_FILE, RunFolder, write_json
 
 MANIFEST_FILE = "events.json"
@@ -36,7 +36,7 @@ COLUMN_MEANINGS = {
 """Column -> what it holds."""
 
 
-def write_event_tables(run: RunFolder, variant: str, epochs: int = 0) -> dict[str, Any]:
+def write_event_tables(run: RunFolder, variant: str, epochs: int = 0) -> JsonObject:
     """Write the expanded rows of a variant to `events/` with original ids and column names, and `events.json`, which
     describes them; returns the latter.
 
@@ -55,7 +55,10 @@ def write_event_tables(run: RunFolder, variant: str, epochs: int = 0) -> dict[st
         written = write_epoch_events([rows(epoch, epoch / epochs) for epoch in range(epochs)], plan, target)
     else:
         written = write_expanded_events(folder, plan, train, target)
-    manifest = _describe_files(run, variant, written) | {"seed": spec.seed, "notes": list_notes(plan, epochs)}
+    meanings = {written.columns[role]: text for role, text in COLUMN_MEANINGS.items() if role in written.columns}
+    counts = {"variant": variant, "rows": written.rows, "lines": written.events}
+    files = counts | {"files": list(written.files), "columns": dict(written.columns), "meanings": meanings}
+    manifest = files | {"seed": spec.seed, "notes": list_notes(plan, epochs)}
     write_json(run.path / MANIFEST_FILE, manifest)
     return manifest
 
@@ -72,12 +75,6 @@ def list_notes(plan: Plan, epochs: int) -> list[str]:
     if plan.controller is not None and epochs:
         notes.append("the controller follows the losses of a training; without one, every step has its full strength")
     return notes
-
-
-def _describe_files(run: RunFolder, variant: str, written: EventFiles) -> dict[str, Any]:
-    meanings = {written.columns[role]: text for role, text in COLUMN_MEANINGS.items() if role in written.columns}
-    counts = {"variant": variant, "rows": written.rows, "lines": written.events}
-    return counts | {"files": list(written.files), "columns": dict(written.columns), "meanings": meanings}
 
 
 def remove_event_tables(run: RunFolder) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from leaven.augmentation import CatalogViews, Plan, build_catalog_views, list_item_steps
 from leaven.augmentation.item_views import IMAGE_SIZE
@@ -12,11 +11,11 @@ from leaven.config import Variant
 from leaven.datasets.catalog import Catalog
 from leaven.errors import SpecError
 from leaven.facts import Preview
-from leaven.protocols import ItemReader
+from leaven.protocols import ItemReader, Model
 from leaven.registry import find_kind
 
 
-def check_item_modalities(recommender: Any, variants: Sequence[Variant]) -> None:
+def check_item_modalities(recommender: Model, variants: Sequence[Variant]) -> None:
     """Raises SpecError where a variant has a step on texts or images that the recommender does not read."""
     known = recommender.modalities if isinstance(recommender, ItemReader) else ()
     for variant in variants:
@@ -32,7 +31,7 @@ def check_item_modalities(recommender: Any, variants: Sequence[Variant]) -> None
 
 
 def build_item_views(
-    recommender: Any, seed: int, plan: Plan, catalog: Catalog | None, draw: int, folder: Path
+    recommender: Model, seed: int, plan: Plan, catalog: Catalog | None, draw: int, folder: Path
 ) -> CatalogViews | None:
     """The items of every epoch, images as large as the recommender reads them; None where no step changes items."""
     if not list_item_steps(plan):

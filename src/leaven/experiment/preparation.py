@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from leaven.config import Spec, resolve_spec
 from leaven.experiment import tasks
-from leaven.experiment.prepared_data import PreparationConfig, PreparedData
+from leaven.experiment.prepared_data import PreparationConfig, PreparedData, T
 from leaven.facts import DataFacts, from_json, to_json
 from leaven.ingest.databases import is_database
 from leaven.ingest.files import list_files
@@ -23,7 +22,13 @@ _PATHS = ("interactions", "items", "users", "labeled")
 def prepare(spec: Spec, run: RunFolder, on_progress: ProgressCallback) -> PreparedData:
     """Prepare the data of a spec, or load them from the run folder where they exist."""
     config, steps = PreparationConfig.from_spec(spec), tasks.of(spec.task)
-    depends = _fingerprint_data(spec, config)
+    table = resolve_spec(spec)
+    shaping = {name: table.get(name) for name in ("task", "seed", "samples", "clean", "split")}
+    columns = {key: value for key, value in table["data"].items() if key not in _PATHS}
+    files: list[str] = []
+    for name in config.list_sources():
+        files += [name] if is_database(name) else list_files(name)
+    depends = compute_fingerprint(fingerprint_files(files), shaping, columns)
     with run.run_stage("data", depends, [run.data_folder]) as stage:
         if not stage.is_done:
             timed = _StageTimer(on_progress)
@@ -37,24 +42,13 @@ def prepare(spec: Spec, run: RunFolder, on_progress: ProgressCallback) -> Prepar
     return PreparedData(split, steps.get_catalog(split), steps.get_unseen(split), facts, depends, seconds)
 
 
-def _fingerprint_data(spec: Spec, config: PreparationConfig) -> str:
-    """Fingerprint of the bytes of the files, and of the tables of the spec that shape the data."""
-    table = resolve_spec(spec)
-    shaping = {name: table.get(name) for name in ("task", "seed", "samples", "clean", "split")}
-    columns = {key: value for key, value in table["data"].items() if key not in _PATHS}
-    files: list[str] = []
-    for name in config.list_sources():
-        files += [name] if is_database(name) else list_files(name)
-    return compute_fingerprint(fingerprint_files(files), shaping, columns)
-
-
 class _StageTimer:
     """Calls the parts of a stage, reports which one runs, and records their seconds."""
 
     def __init__(self, on_progress: ProgressCallback) -> None:
         self.on_progress, self.seconds = on_progress, dict[str, float]()
 
-    def __call__(self, description: str, work: Callable[[], Any]) -> Any:
+    def __call__(self, description: str, work: Callable[[], T], /) -> T:
         self.on_progress(0, 0, description)
         start = time.perf_counter()
         result = work()

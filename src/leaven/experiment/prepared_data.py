@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from leaven.cleaning import CleaningConfig
 from leaven.config import Spec
@@ -16,8 +16,13 @@ from leaven.facts import CtrFacts, DataFacts
 from leaven.ingest.source_config import CatalogSource, LogSource, UserSource
 from leaven.splits.log_splits import Split
 
-Timed = Callable[[str, Callable[[], Any]], Any]
-"""Calls a part of a stage under a name, and records its seconds."""
+T = TypeVar("T")
+
+
+class Timed(Protocol):
+    """Calls a part of a stage under a name, and records its seconds."""
+
+    def __call__(self, description: str, work: Callable[[], T], /) -> T: ...
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class PreparedData:
     seconds: Mapping[str, float]
 
     @property
-    def train(self) -> Any:
+    def train(self) -> Histories | Samples:
         """The training rows: histories or samples."""
         return self.split.train
 

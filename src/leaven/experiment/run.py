@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 
@@ -20,6 +19,7 @@ from leaven.augmentation import (
     write_expansion,
 )
 from leaven.augmentation.expansion import LazyRows, count_workers
+from leaven.augmentation.plan import OperatorLike
 from leaven.config import Spec, Variant, build_repeat, resolve_spec
 from leaven.config.experiment_spec import BASELINE, CONTROL
 from leaven.errors import SpecError
@@ -38,9 +38,9 @@ from leaven.experiment.trial import (
     fingerprint_rows,
     run_trial,
 )
-from leaven.facts import FACTS_FILE, GalleryFacts, Preview, RunFacts, VariantFacts, from_json, to_json
+from leaven.facts import FACTS_FILE, GalleryFacts, JsonObject, Preview, RunFacts, VariantFacts, from_json, to_json
 from leaven.progress import ProgressCallback, no_progress, prefix_progress
-from leaven.protocols import Engine
+from leaven.protocols import Engine, Model
 from leaven.registry import create_config
 from leaven.report.html import write_report
 from leaven.run_folder import (
@@ -149,7 +149,7 @@ def _remove_if_unread(out: Path) -> Iterator[None]:
 class _VariantExpander:
     """Writes the rows that variants create once."""
 
-    recommender: Any
+    recommender: Model
     seed: int
     data: PreparedData
     run: RunFolder
@@ -166,7 +166,7 @@ class _VariantExpander:
         facts = replace(from_json(VariantFacts, stage.facts, f"the rows of {variant.name}"), seconds=stage.seconds)
         return ExpandedVariant(variant, LazyRows(self.data.train, variant.plan, folder), fingerprint, facts)
 
-    def _write_rows(self, variant: Variant, folder: Path, noted: Mapping[str, Any]) -> VariantFacts:
+    def _write_rows(self, variant: Variant, folder: Path, noted: JsonObject) -> VariantFacts:
         """Write rows and item views. noted: facts of a reduced plan, some of whose rows exist already."""
         train, plan = self.data.train, variant.plan
         # a few shards per worker: then the last one to end keeps the others waiting for a short while only
@@ -194,7 +194,7 @@ class _VariantExpander:
         )
 
 
-def _expand_all(expander: _VariantExpander, variants: Sequence[Variant], repeat: Any) -> list[ExpandedVariant]:
+def _expand_all(expander: _VariantExpander, variants: Sequence[Variant], repeat: OperatorLike) -> list[ExpandedVariant]:
     """Baseline, control and variants. repeat: operator of the control, whose size follows from the largest variant."""
     train = expander.data.train
     baseline = ExpandedVariant(
@@ -227,7 +227,7 @@ def _start_workers(engine: Engine | None) -> AbstractContextManager[Engine | Non
 class RunOutline:
     """What `run` would do: the resolved spec, names of the variants, numbers of trainings and pilots."""
 
-    spec: Mapping[str, Any]
+    spec: JsonObject
     variants: tuple[str, ...]
     trainings: int
     pilots: int

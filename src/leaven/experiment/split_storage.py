@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,10 @@ from leaven.datasets.log_names import NAMES_FILE, load_names, save_names
 from leaven.run_folder import write_json
 from leaven.splits.log_splits import Split
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+S = TypeVar("S", bound=np.generic)
 PARTS = ("control", "valid", "test")
 
 
@@ -71,7 +75,7 @@ def save_catalog(catalog: Catalog, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns: dict[str, Any] = {"id": pa.array(list(catalog.ids), pa.string())}
+    columns = {"id": pa.array(list(catalog.ids), pa.string())}
     columns |= {f"words.{name}": pa.array(list(texts), pa.string()) for name, texts in catalog.texts.items()}
     for name in ("category", "price", "first_sale_times"):
         if (values := getattr(catalog, name)) is not None:
@@ -92,7 +96,7 @@ def load_catalog(path: Path) -> Catalog:
     table = pq.read_table(path)
     metadata = json.loads((table.schema.metadata or {})[b"leaven.catalog"])
 
-    def pad_column(name: str, missing: Any, kind: Any) -> npt.NDArray[Any] | None:
+    def pad_column(name: str, missing: float, kind: type[S]) -> npt.NDArray[S] | None:
         if name not in table.column_names:
             return None
         return np.concatenate([[missing], table.column(name).to_numpy()]).astype(kind)
@@ -112,7 +116,7 @@ def load_catalog(path: Path) -> Catalog:
     )
 
 
-def _pad_born(table: Any) -> npt.NDArray[np.int64] | None:
+def _pad_born(table: pa.Table) -> npt.NDArray[np.int64] | None:
     """int64 (items + 1,) seconds, which need all 64 bits and must not pass through a float."""
     if "first_sale_times" not in table.column_names:
         return None

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +23,7 @@ from leaven.facts import (
     FORMAT,
     CostFacts,
     Figures,
+    JsonObject,
     PilotFacts,
     ReproductionFacts,
     RunFacts,
@@ -204,7 +204,7 @@ def describe_reproduction(run: RunFolder, fingerprint: str) -> ReproductionFacts
     return ReproductionFacts(command, fingerprint, list_versions(), describe_machine())
 
 
-def build_lock(spec: Spec, fingerprint: str) -> dict[str, Any]:
+def build_lock(spec: Spec, fingerprint: str) -> JsonObject:
     """Versions and machine of a run, and its resolved spec."""
     return {
         "format": FORMAT,

@@ -26,7 +26,7 @@ from leaven.facts import RunFacts, from_json
 from leaven.modalities import find_modality
 from leaven.modalities.modality import QualityInputs
 from leaven.progress import prefix_progress
-from leaven.protocols import FittedRecommender, ProgressCallback
+from leaven.protocols import FittedRecommender, Model, ProgressCallback, Rows
 from leaven.quality import EvaluationContext, Figure, QualityConfig, QualityFacts
 from leaven.quality.evaluate import evaluate_rows
 from leaven.quality.image_text_consistency import METRIC, ItemImages
@@ -54,7 +54,7 @@ class QualityContext:
     run: RunFolder
     data: PreparedData
     config: QualityConfig | None
-    recommender: Any
+    recommender: Model
     seed: int
     steps: int | None
 
@@ -98,7 +98,7 @@ class _QualityEvaluator:
         self.config = config
         self.seconds = 0.0
         self.modality = find_modality(context.data.train)
-        self.reference: ReferenceFit | None = None
+        self.reference: ReferenceFit[Any] | None = None
         self.item_images: ItemImages | str | None = None
 
     def evaluate(self, expanded: ExpandedVariant) -> VariantQuality:
@@ -116,8 +116,11 @@ class _QualityEvaluator:
             return found  # the control copies rows by design and has no gates
         return replace(found, facts=apply_gates(found.facts, self.config.gates))
 
-    def _evaluate_rows(self, variant: Variant, once: Any) -> VariantQuality:
-        new, seed = self._select_synthetic(variant, once), self.context.seed
+    def _evaluate_rows(self, variant: Variant, once: Rows) -> VariantQuality:
+        # rows that steps created or changed: before training, and in one epoch half-way through
+        rows = build_epoch_rows(self.data.train, once, variant.plan, self.context.seed, 1)
+        whole = rows(0, _HALF)
+        new, seed = whole.take(np.flatnonzero(whole.origin != REAL_ORIGIN)), self.context.seed
         if not len(new):
             return self._write_result(variant, self._add_text_match(variant))
         try:
@@ -166,13 +169,7 @@ class _QualityEvaluator:
             return self.item_images
         return self.item_images.evaluate(shown, self.config.n_splits)
 
-    def _select_synthetic(self, variant: Variant, once: Any) -> Any:
-        """Rows that steps created or changed: before training, and in one epoch half-way through."""
-        rows = build_epoch_rows(self.data.train, once, variant.plan, self.context.seed, 1)
-        whole = rows(0, _HALF)
-        return whole.take(np.flatnonzero(whole.origin != REAL_ORIGIN))
-
-    def _fit_reference(self, inputs: QualityInputs[Any]) -> ReferenceFit:
+    def _fit_reference(self, inputs: QualityInputs[Any]) -> ReferenceFit[Any]:
         if self.reference is None:
             self.on_progress(0, 0, "quality of rows · fitting on real rows")
             key = rng.derive_key(self.context.seed, "judge")

@@ -66,14 +66,15 @@ def recommend_with_views(
     for low in range(0, len(histories), _USERS):
         users = slice(low, min(low + _USERS, len(histories)))
         known = histories.slice(users.start, users.stop)
-        items[users], scores[users] = _rank_block(fitted, known, k, views, allow_repeats)
+        block = _rank_block(fitted, known, k, views, allow_repeats)
+        items[users], scores[users] = block.items, block.scores
     return RankedItems(items, scores)
 
 
 def _rank_block(
     fitted: FittedRecommender, known: Histories, k: int, views: HistoryViews, allow_repeats: bool
-) -> tuple[Items, Scores]:
-    """(items (users, k), mean scores (users, k)) of one block of users."""
+) -> RankedItems:
+    """The lists and mean scores of one block of users."""
     seen_views = views.build(known)
     depth = min(
         LIST_FACTOR * k + (0 if allow_repeats else int(known.count_distinct_items().max(initial=0))), known.n_items
@@ -91,18 +92,12 @@ def _rank_block(
     if not allow_repeats:
         kept = ~np.isin(found, encode_pairs(known.event_rows(), known.items, known.n_items))
         found, first, above = found[kept], first[kept], above[kept]
-    user = found // (known.n_items + 2)
-    return _select_top(user, found % (known.n_items + 2), above + floor.mean(axis=1)[user], first, (len(known), k))
-
-
-def _select_top(
-    user: Ints, item: Ints, mean: npt.NDArray[np.float64], first: Ints, shape: tuple[int, int]
-) -> tuple[Items, Scores]:
-    """Items and scores (shape) of the highest means of each user. `user` ascends; `first` breaks ties."""
-    order = np.lexsort((first, -mean, user))
+    user, item = np.divmod(found, known.n_items + 2)
+    mean = above + floor.mean(axis=1)[user]
+    order = np.lexsort((first, -mean, user))  # `first` breaks ties
     position = np.arange(len(order)) - np.searchsorted(user, user)
-    items, scores = np.zeros(shape, np.int32), np.full(shape, -np.inf, np.float32)
-    top = position < shape[1]
-    items[user[top], position[top]] = item[order][top]
-    scores[user[top], position[top]] = mean[order][top]
-    return items, scores
+    top = RankedItems(np.zeros((len(known), k), np.int32), np.full((len(known), k), -np.inf, np.float32))
+    listed = position < k
+    top.items[user[listed], position[listed]] = item[order][listed]
+    top.scores[user[listed], position[listed]] = mean[order][listed]
+    return top

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,10 +18,11 @@ from leaven.config.build import to_table
 from leaven.experiment import adaptive_training, evaluation_result, item_views, tasks
 from leaven.experiment.adaptive_training import TrainingSetup
 from leaven.experiment.prepared_data import PreparedData
-from leaven.experiment.tasks import TaskSteps
+from leaven.experiment.tasks import AnyTask
 from leaven.facts import (
     DecisionFacts,
     Figures,
+    JsonObject,
     PilotFacts,
     StepFacts,
     TrainingFacts,
@@ -30,7 +31,7 @@ from leaven.facts import (
     from_json,
     to_json,
 )
-from leaven.protocols import ProgressCallback, TrainingContext
+from leaven.protocols import FittedModel, Model, ProgressCallback, Rows, TrainingContext
 from leaven.run_folder import VIEWS_FOLDER, RunFolder, compute_fingerprint, slugify, write_json
 
 Values = npt.NDArray[np.float64]
@@ -89,14 +90,14 @@ class TrialContext:
     run: RunFolder
     data: PreparedData
     task_name: str
-    recommender: Any
+    recommender: Model
     evaluate: Any
     seed: int
     steps: int | None
     fingerprint: str
 
     @property
-    def task(self) -> TaskSteps:
+    def task(self) -> AnyTask:
         """The steps of the task: a module, which no worker process can be sent."""
         return tasks.of(self.task_name)
 
@@ -154,8 +155,8 @@ def _train_and_evaluate(
 
 
 def _fit(
-    bench: TrialContext, rows: Any, epochs: EpochRows, variant: Variant, seed: int, on_progress: ProgressCallback
-) -> Any:
+    bench: TrialContext, rows: Rows, epochs: EpochRows, variant: Variant, seed: int, on_progress: ProgressCallback
+) -> FittedModel:
     """Train with the same key for every variant: variants differ only by their rows and views."""
     folder = bench.run.training_folder(variant.name, seed)
     views_folder = bench.run.variant_folder(variant.name) / VIEWS_FOLDER
@@ -182,7 +183,7 @@ class _ReportsTraining(Protocol):
     """A fitted model that was trained in steps."""
 
     @property
-    def curve(self) -> Any: ...
+    def curve(self) -> Sequence[Mapping[str, float]]: ...
 
     @property
     def facts(self) -> Figures: ...
@@ -191,10 +192,10 @@ class _ReportsTraining(Protocol):
 _KNOWN = ("variant", "seed", "seconds", "steps", "targets", "peak_mb", "stopped")
 
 
-def describe_training(fitted: Any, variant: str, seed: int, seconds: float) -> TrainingFacts:
+def describe_training(fitted: FittedModel, variant: str, seed: int, seconds: float) -> TrainingFacts:
     """Facts of a training; `further` holds what the fitted model states beyond the common ones."""
     peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-    common: dict[str, Any] = {"variant": variant, "seed": seed, "seconds": round(seconds, 2), "peak_mb": peak}
+    common: JsonObject = {"variant": variant, "seed": seed, "seconds": round(seconds, 2), "peak_mb": peak}
     if not isinstance(fitted, _ReportsTraining):
         return TrainingFacts(**common)
     curve = tuple(_describe_validation(point) for point in fitted.curve)
@@ -216,7 +217,7 @@ def _describe_validation(point: Mapping[str, float]) -> ValidationFacts:
     )
 
 
-def _describe_plan(plan: Plan) -> dict[str, Any]:
+def _describe_plan(plan: Plan) -> JsonObject:
     """The part of a plan that shapes its rows, for the fingerprint."""
     table = {"combine": plan.combine, "rounds": plan.rounds, "steps": [to_table(step) for step in plan.named_steps]}
     recorded = [repr(one) for one in getattr(plan.controller, "recorded", ())]
@@ -228,7 +229,7 @@ def fingerprint_rows(data: str, seed: int, plan: Plan) -> str:
     return compute_fingerprint(data, seed, _describe_plan(plan), [BLOCK_ROWS, MIN_BLOCK_ROWS, MIN_BLOCKS])
 
 
-def fingerprint_evaluation(data: str, seed: int, recommender: Any, evaluate: Any) -> str:
+def fingerprint_evaluation(data: str, seed: int, recommender: Model, evaluate: Any) -> str:
     """Fingerprint of the data and of the settings that a trial depends on. data: fingerprint of the real rows."""
     table = {key: value for key, value in to_table(evaluate).items() if key not in ("seeds", "min_effect")}
     return compute_fingerprint(data, {"seed": seed, "recommender": to_table(recommender), "evaluate": table})

@@ -20,7 +20,7 @@ from leaven.facts.run_facts import (
     VerdictFacts,
     read_run_facts,
 )
-from leaven.facts.serialization import Figures, from_json, to_json
+from leaven.facts.serialization import Figures, JsonObject, from_json, to_json
 from leaven.facts.sweep_facts import Interval, SweepFacts, SweepPoint
 from leaven.facts.training_facts import (
     CalibrationBin,
@@ -58,6 +58,7 @@ __all__ = [
     "GalleryFacts",
     "ImageExample",
     "Interval",
+    "JsonObject",
     "PilotFacts",
     "Preview",
     "ReproductionFacts",

@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from leaven.errors import DataError
 from leaven.facts.comparison_facts import ComparisonFacts
-from leaven.facts.serialization import Figures, from_json, to_json
+from leaven.facts.serialization import Figures, JsonObject, from_json, to_json
 from leaven.facts.sweep_facts import SweepFacts
 from leaven.facts.training_facts import CalibrationBin, DecisionFacts, TrainingFacts
 from leaven.facts.variant_facts import VariantFacts
@@ -127,9 +126,9 @@ class RunFacts:
     reproduction: ReproductionFacts = field(default_factory=ReproductionFacts)
     ctr: CtrFacts | None = None
     sweep: SweepFacts | None = None
-    quality: Mapping[str, Any] = field(default_factory=dict)
+    quality: JsonObject = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Plain values of JSON, with the number of the format.
 
         >>> RunFacts.from_json(RunFacts("beauty").to_json()).name

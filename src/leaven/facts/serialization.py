@@ -13,13 +13,15 @@ from leaven.errors import DataError
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+JsonObject = dict[str, Any]
+"""An object of JSON: plain values by name."""
 Figures = Mapping[str, object]
 """Named values without a fixed set of names, such as the statistics of a log: numbers, texts, lists and tables."""
 
 T = TypeVar("T")
 
 
-def to_json(facts: Any) -> Any:
+def to_json(facts: object) -> Any:
     """Plain values of JSON: dataclasses become tables, and numbers that are not finite become null.
 
     >>> from leaven.facts.variant_facts import ReuseFacts

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+
+from leaven.facts.serialization import JsonObject
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Preview:
     after: Sequence[str]
     changed: Sequence[int]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """For JSON."""
         return asdict(self)
 

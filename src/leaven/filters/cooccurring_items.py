@@ -35,7 +35,10 @@ class CooccurringItems:
         items, scores = np.zeros((len(histories), k), np.int32), np.zeros((len(histories), k), np.float32)
         for first in range(0, len(histories), _BATCH):
             rows = histories.slice(first, min(first + _BATCH, len(histories)))
-            dense = (_weigh_recent_items(rows) @ self.similar).toarray()
+            # decayed weights of each row's last events, sparse (rows, items + 2)
+            age = np.repeat(rows.starts[1:], rows.lengths) - 1 - np.arange(rows.n_events)
+            recent_items = _build_matrix(rows, np.where(age < _MAX_AGE, _DECAY**age, 0.0).astype(np.float32))
+            dense = (recent_items @ self.similar).toarray()
             dense[rows.event_rows(), rows.items] = 0.0
             top = np.argsort(-dense, axis=1, kind="stable")[:, :k]
             found = np.take_along_axis(dense, top, axis=1)
@@ -64,12 +67,6 @@ def fit_cooccurring_items(train: Histories) -> CooccurringItems:
     counts_of_pairs.data[rank >= _N_NEIGHBORS] = 0.0
     counts_of_pairs.eliminate_zeros()
     return CooccurringItems(sparse.csr_matrix(counts_of_pairs))
-
-
-def _weigh_recent_items(rows: Histories) -> csr_matrix:
-    """Return the decayed weights of each row's last events, sparse (rows, items + 2)."""
-    age = np.repeat(rows.starts[1:], rows.lengths) - 1 - np.arange(rows.n_events)
-    return _build_matrix(rows, np.where(age < _MAX_AGE, _DECAY**age, 0.0).astype(np.float32))
 
 
 def _build_matrix(rows: Histories, values: npt.NDArray[np.float32]) -> csr_matrix:

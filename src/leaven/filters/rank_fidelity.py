@@ -72,14 +72,11 @@ class FittedRankFidelity:
         """Return the rank of the best unused real item, float64 (rows,): infinite if none is listed, NaN if none
         exists.
         """
-        unused = self._find_unused(new)
+        # items of each row's parent that the row does not hold; none if the parent is no training row
+        place = np.minimum(np.searchsorted(self.real.row_ids, new.parents), max(len(self.real) - 1, 0))
+        rows = np.flatnonzero(self.real.row_ids[place] == new.parents) if len(self.real) else np.zeros(0, np.int64)
+        unused = HiddenItems.from_histories(self.real.take(place[rows]), new, rows)
         checked = np.unique(unused.pair_rows)
         listed = np.zeros((len(new), self.rank), np.int32)
         listed[checked] = self.ranker.recommend(new.take(checked), self.rank).items
         return unused.find_first_rank(listed)
-
-    def _find_unused(self, new: Histories) -> HiddenItems:
-        """Return the items of each row's parent that the row does not hold; none if the parent is no training row."""
-        place = np.minimum(np.searchsorted(self.real.row_ids, new.parents), max(len(self.real) - 1, 0))
-        rows = np.flatnonzero(self.real.row_ids[place] == new.parents) if len(self.real) else np.zeros(0, np.int64)
-        return HiddenItems.from_histories(self.real.take(place[rows]), new, rows)

@@ -61,7 +61,15 @@ class Surprisal:
             scorers.append((chain, fashion))
         fitted = FittedSurprisal(key, (scorers[0], scorers[1]), np.zeros((_N_CLASSES, 2)))
         scores = fitted.compute_surprisal(train)
-        fitted.bands[:] = _fit_bands(scores, _classify_lengths(train), self.band)
+        # quantiles of each class with enough rows, of all rows for the others
+        length_class = _classify_lengths(train)
+        is_scored = ~np.isnan(scores)
+        bands = np.tile(np.quantile(scores[is_scored], self.band), (_N_CLASSES, 1))
+        for one in np.unique(length_class[is_scored]):
+            class_scores = scores[is_scored & (length_class == one)]
+            if len(class_scores) >= _MIN_CLASS_ROWS:
+                bands[one] = np.quantile(class_scores, self.band)
+        fitted.bands[:] = bands
         return fitted
 
 
@@ -108,14 +116,3 @@ def _assign_folds(keys: rng.RngKeys, key: int) -> npt.NDArray[np.int64]:
 def _classify_lengths(rows: Histories) -> npt.NDArray[np.int64]:
     """Return the length class of each row, int64 (rows,): 2, 3 to 4, 5 to 8 and so on, as short rows vary more."""
     return np.ceil(np.log2(np.maximum(rows.lengths, 1))).astype(np.int64)
-
-
-def _fit_bands(scores: Floats, length_class: npt.NDArray[np.int64], band: tuple[float, float]) -> Floats:
-    """Return quantiles of each class with enough rows, of all rows for the others, float64 (classes, 2)."""
-    is_scored = ~np.isnan(scores)
-    bands = np.tile(np.quantile(scores[is_scored], band), (_N_CLASSES, 1))
-    for one in np.unique(length_class[is_scored]):
-        class_scores = scores[is_scored & (length_class == one)]
-        if len(class_scores) >= _MIN_CLASS_ROWS:
-            bands[one] = np.quantile(class_scores, band)
-    return bands

@@ -137,18 +137,14 @@ def label_row_segments(rows: Samples, train: Samples) -> Mapping[str, Labels]:
     real = train.select_real()
     found: dict[str, Labels] = {"user": np.where(np.isin(rows.user_ids, real.user_ids), "known", "new")}
     if "item" in rows.categorical and "item" in real.categorical:
-        found["item"] = _label_items(_count_training_rows(rows, real, "item", positives=True))
+        counts = _count_training_rows(rows, real, "item", positives=True)
+        known = np.unique(counts[counts > COLD_ROWS])
+        bar = np.quantile(known, 1 - HEAD_SHARE) if len(known) else 0
+        found["item"] = np.where(counts <= COLD_ROWS, "cold", np.where(counts >= bar, "head", "tail"))
     if "item_category" in rows.categorical and "item_category" in real.categorical:
         rare = _count_training_rows(rows, real, "item_category") < RARE_SHARE * len(real)
         found["category"] = np.where(rare, "rare", "common")
     return {by: labels for by, labels in found.items() if len(np.unique(labels)) > 1}
-
-
-def _label_items(counts: npt.NDArray[np.int64]) -> Labels:
-    """Return head, tail or cold for counts of positive training rows, str (rows,)."""
-    known = np.unique(counts[counts > COLD_ROWS])
-    bar = np.quantile(known, 1 - HEAD_SHARE) if len(known) else 0
-    return np.where(counts <= COLD_ROWS, "cold", np.where(counts >= bar, "head", "tail"))
 
 
 def _count_training_rows(rows: Samples, real: Samples, column: str, positives: bool = False) -> npt.NDArray[np.int64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,16 @@ from leaven.protocols import FittedRecommender, RngKeys
 if TYPE_CHECKING:
     from leaven.nn.inception import ImageFeatureExtractor
 
-R = TypeVar("R")
+
+class RowSet(Protocol):
+    """Rows of any modality."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, indices: npt.NDArray[np.int64], /) -> Self: ...
+
+
+R = TypeVar("R", bound=RowSet)
 Ints = npt.NDArray[np.int64]
 ItemValues = list[Any]
 """One value per item: a text, or uint8 (height, width, 3); None where an item has no image."""

@@ -31,7 +31,9 @@ def compute_log_statistics(histories: Histories) -> dict[str, object]:
     counts = np.sort(counts[counts > 0])[::-1]
     lengths = histories.lengths
     values, users = np.unique(lengths[lengths > 0], return_counts=True)
-    pairs = _count_pairs(histories)
+    width = histories.n_items + 2
+    codes = np.sort(histories.event_rows() * width + histories.items)
+    pairs = int((np.diff(codes) > 0).sum()) + 1 if len(codes) else 0
     facts: dict[str, object] = {
         "users": int((lengths > 0).sum()),
         "items": len(counts),
@@ -52,13 +54,6 @@ def compute_log_statistics(histories: Histories) -> dict[str, object]:
 
 def _ratio(part: int, whole: int) -> float:
     return round(part / whole, 6) if whole else 0.0
-
-
-def _count_pairs(histories: Histories) -> int:
-    """The number of distinct user-item pairs."""
-    width = histories.n_items + 2
-    codes = np.sort(histories.event_rows() * width + histories.items)
-    return int((np.diff(codes) > 0).sum()) + 1 if len(codes) else 0
 
 
 def _popularity_curve(counts: npt.NDArray[np.int64]) -> list[list[int]]:

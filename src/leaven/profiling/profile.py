@@ -9,7 +9,6 @@ from typing import Any
 
 from leaven import registry
 from leaven.cleaning import CleaningConfig, clean_events, survey_events
-from leaven.datasets.events import Events
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
 from leaven.ingest import CatalogSource, LogSource, UserSource, build_histories, infer_format, read_events
@@ -50,7 +49,11 @@ def profile_log(
     """
     events = read_events(_infer_columns(source), items=items, users=users)
     found = survey_events(events, cleaning_config)
-    raw = compute_log_statistics(_read_raw_histories(events))
+    view = "leaven_whole_lines"
+    whole = '"user" IS NOT NULL AND item IS NOT NULL AND time IS NOT NULL'
+    events.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM {events.table} WHERE {whole}")
+    raw_histories = build_histories(replace(events, table=view)).histories
+    raw = compute_log_statistics(raw_histories)
     done = clean_events(events, cleaning_config)
     histories = build_histories(done.events).histories
     facts: dict[str, Any] = {"reading": dict(events.facts), "survey": found, "raw": raw, "cleaning": done.rules}
@@ -77,14 +80,6 @@ def _infer_columns(source: object) -> LogSource:
         )
     columns = found.columns if found.format != "sequences" and found.kind == "log" and found.header else {}
     return replace(config, columns=columns)
-
-
-def _read_raw_histories(events: Events) -> Histories:
-    """The histories of all lines that have user, item and time."""
-    view = "leaven_whole_lines"
-    whole = '"user" IS NOT NULL AND item IS NOT NULL AND time IS NOT NULL'
-    events.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM {events.table} WHERE {whole}")
-    return build_histories(replace(events, table=view)).histories
 
 
 def _try_split(histories: Histories, config: TimeSplit | LeaveOneOut) -> Split | DataError:

@@ -27,14 +27,17 @@ from leaven.protocols.generators import (
 )
 from leaven.protocols.models import (
     CallbackAction,
+    CallbackState,
     CtrMetric,
     CtrModel,
     Encoder,
     FittedCtrModel,
     FittedEncoder,
+    FittedModel,
     FittedRecommender,
     ImageEncoder,
     ItemReader,
+    Model,
     RankedItems,
     RankingMetric,
     Recommender,
@@ -68,6 +71,7 @@ from leaven.protocols.transforms import (
 
 __all__ = [
     "CallbackAction",
+    "CallbackState",
     "Controller",
     "ControllerState",
     "CtrMetric",
@@ -85,6 +89,7 @@ __all__ = [
     "FittedGenerator",
     "FittedImageGenerator",
     "FittedImageTransform",
+    "FittedModel",
     "FittedRecommender",
     "FittedTabularFilter",
     "FittedTabularGenerator",
@@ -100,6 +105,7 @@ __all__ = [
     "ImageTransform",
     "ItemReader",
     "LikelihoodModel",
+    "Model",
     "Operator",
     "OperatorTraits",
     "ProgressCallback",

@@ -25,6 +25,10 @@ class CallbackAction(StrEnum):
     STOP = "stop"
 
 
+CallbackState = dict[str, Any]
+"""State of a callback, JSON-able."""
+
+
 class TrainingCallback(Protocol):
     """Callback of a training loop, called at every validation."""
 
@@ -39,11 +43,11 @@ class TrainingCallback(Protocol):
         """
         ...
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> CallbackState:
         """State, JSON-able; the loop stores it in its checkpoint."""
         ...
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: CallbackState) -> None:
         """Restore the state of `state`, to resume an interrupted training."""
         ...
 
@@ -80,6 +84,22 @@ class RankedItems:
 
     items: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
+
+
+class FittedModel(Protocol):
+    """A fitted recommender or CTR model."""
+
+    def save(self, folder: Path) -> None: ...
+
+
+class Model(Protocol):
+    """Config of a recommender or a CTR model."""
+
+    def fit(self, train: Any, training: TrainingContext) -> FittedModel: ...
+
+    def steps(self, train: Any) -> int | None:
+        """Default number of optimizer steps on these rows; None where it takes none."""
+        ...
 
 
 class FittedRecommender(Protocol):

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from leaven.datasets.log_names import LogNames
+from leaven.datasets.log_names import LogNames, NamedSteps
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SharedT = TypeVar("SharedT")
+ShardT = TypeVar("ShardT")
+ResultT = TypeVar("ResultT")
+ShardTask = Callable[[SharedT, ShardT], ResultT]
+"""task(shared, shard) -> a picklable result."""
 RowsT = TypeVar("RowsT", bound="Rows")
 """Rows of one kind: `Histories` or `Samples`."""
 RngKeys = npt.NDArray[np.uint64]
@@ -72,7 +80,7 @@ class Rows(Protocol):
         """Write the internal form: hashed row ids and dense codes."""
         ...
 
-    def to_events(self, plan: Any = None) -> Any:
+    def to_events(self, plan: NamedSteps | None = None) -> pa.Table:
         """An Arrow table with the own ids of the user."""
         ...
 
@@ -85,11 +93,13 @@ class Engine(Protocol):
         """Number of shards that run in parallel; of a cluster, an estimate: the cores of this machine."""
         ...
 
-    def map(self, task: Callable[[Any, Any], Any], shards: Sequence[Any], shared: Any) -> Iterator[Any]:
+    def map(
+        self, task: ShardTask[SharedT, ShardT, ResultT], shards: Sequence[ShardT], shared: SharedT
+    ) -> Iterator[ResultT]:
         """task(shared, shard) for each shard; an error names its shard."""
         ...
 
-    def start_workers(self, *modules: str, preload: Any = None) -> AbstractContextManager[Engine]:
+    def start_workers(self, *modules: str, preload: object = None) -> AbstractContextManager[Engine]:
         """This engine with workers that stay for several maps and end with the context.
 
         modules  modules of the tasks, which workers import in advance

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from leaven.datasets.log_names import NAMES_FILE, remove_users
 from leaven.errors import DataError
 from leaven.experiment import tasks
 from leaven.experiment.expanded_tables import remove_event_tables
+from leaven.facts import JsonObject
 from leaven.provenance import facts_scrubbing
 from leaven.provenance.mixed_rows import MixedRowFinder, mixes_users
 from leaven.provenance.row_files import RowFile, RowIds, list_row_files, load_row_names, load_rows
@@ -53,7 +53,7 @@ class ErasureResult:
     trained_steps: dict[str, list[str]] = field(default_factory=dict)
     remaining: tuple[str, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """All fields, for JSON."""
         return asdict(self)
 
@@ -73,7 +73,14 @@ def erase_users(folder: str | Path, users: Sequence[str]) -> ErasureResult:
     known = _select_known(run, _hash_users(users, config), users, earlier)
     pending = np.array([int(key, 16) for key, is_done in earlier.items() if not is_done], np.uint64)
     keys = _add_row_ids(run, np.unique(np.concatenate([known, pending])))
-    _check_parts(run, keys)
+    for file in list_row_files(run):
+        if (
+            not file.is_variant
+            and file.part in ("train", "valid", "test")
+            and load_row_names(file.path).match(keys).all()
+        ):
+            fix = "delete the folder, and run again on a log without them"
+            raise DataError(str(run.path), f"other users in {file.part}", "none", fix)
     request = {f"{int(key):016x}": False for key in [*known, *pending]}
     write_json(run.path / ERASURES_FILE, earlier | request)
     result = _erase_rows(run, config, keys, tuple(users))
@@ -121,17 +128,6 @@ def _add_row_ids(run: RunFolder, keys: RowIds) -> RowIds:
         if mine.any():
             ids.append(names.row_ids[mine])
     return np.unique(np.concatenate(ids))
-
-
-def _check_parts(run: RunFolder, keys: RowIds) -> None:
-    for file in list_row_files(run):
-        if (
-            not file.is_variant
-            and file.part in ("train", "valid", "test")
-            and load_row_names(file.path).match(keys).all()
-        ):
-            fix = "delete the folder, and run again on a log without them"
-            raise DataError(str(run.path), f"other users in {file.part}", "none", fix)
 
 
 def _erase_rows(run: RunFolder, config: Spec, keys: RowIds, users: tuple[str, ...]) -> ErasureResult:

@@ -85,7 +85,7 @@ def _drop_quotes(facts: Any, users: set[str], quotes: Quoted) -> Any:
     }
 
 
-def _is_of_users(entry: Any, users: set[str]) -> bool:
+def _is_of_users(entry: object, users: set[str]) -> bool:
     """Whether a record belongs to one of the users, or to one of their visits."""
     if not isinstance(entry, Mapping):
         return False
@@ -93,6 +93,6 @@ def _is_of_users(entry: Any, users: set[str]) -> bool:
     return any(name in users or f"{name.rpartition('#')[0]}#" in users for name in names)
 
 
-def _write_changed(path: Path, before: Any, after: Any) -> None:
+def _write_changed(path: Path, before: object, after: object) -> None:
     if after != before:
         write_json(path, after)

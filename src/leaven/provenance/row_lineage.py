@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,10 +17,10 @@ from leaven.config import load_spec
 from leaven.config.build import to_table
 from leaven.config.experiment_spec import CONTROL, build_repeat
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.histories import NO_PARENT
+from leaven.datasets.histories import NO_PARENT, Histories
 from leaven.errors import DataError
-from leaven.facts import Preview
-from leaven.protocols import FilterStatistics
+from leaven.facts import JsonObject, Preview
+from leaven.protocols import FilterStatistics, Rows
 from leaven.provenance.row_files import RowFile, list_row_files, load_row_names, load_rows, load_run_catalog
 from leaven.run_folder import SPEC_FILE, RunFolder, open_run, slugify
 
@@ -60,7 +59,7 @@ class LineageLink:
     copy: int
     part: int
     weight: float
-    parameters: dict[str, Any]
+    parameters: JsonObject
     preview: Preview
     filters: tuple[FilterVerdict, ...] = ()
 
@@ -79,9 +78,9 @@ class Lineage:
     user: str
     parts: dict[str, int]
     chains: dict[str, tuple[LineageLink, ...]]
-    descendants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    descendants: dict[str, JsonObject] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """All fields, for JSON."""
         return asdict(self)
 
@@ -150,7 +149,7 @@ def _resolve_row(run: RunFolder, row: str) -> tuple[np.uint64, str]:
     raise DataError(str(run.path), "a row of this run", repr(row), fix)
 
 
-def _load_family(run: RunFolder, key: np.uint64, catalog: Catalog | None) -> Iterator[tuple[RowFile, Any]]:
+def _load_family(run: RunFolder, key: np.uint64, catalog: Catalog | None) -> Iterator[tuple[RowFile, Rows]]:
     """File -> its rows that have this id, or derive from the same real row."""
     files = list(list_row_files(run))
     parents = {int(key)}
@@ -168,7 +167,7 @@ def _load_family(run: RunFolder, key: np.uint64, catalog: Catalog | None) -> Ite
 class _SourceRow:
     """The row that a step read. row: None where it no longer exists; step: number of the step that created it."""
 
-    row: Any
+    row: Rows | None
     source: SourceRow
     step: int
 
@@ -181,13 +180,12 @@ class _VariantRows:
     name: str
     plan: Plan
     seed: int
-    rows: dict[int, list[Any]] = field(default_factory=dict)
+    rows: dict[int, list[Rows]] = field(default_factory=dict)
 
     def trace_links(self, key: int) -> Iterator[LineageLink]:
         """Links from a row back to the real one."""
         number = max((number for number in self.rows if self._find_row(number, key) is not None), default=0)
-        while number:
-            row = self._find_row(number, key)
+        while number and (row := self._find_row(number, key)) is not None:
             before = self._find_source(number, row)
             if int(row.origin[0]) == number:  # else the step left the row unchanged
                 yield self._build_link(number, row, before)
@@ -195,9 +193,9 @@ class _VariantRows:
                 return
             key, number = before.source.row_id, before.step
 
-    def list_derived(self, key: int) -> dict[str, Any]:
+    def list_derived(self, key: int) -> JsonObject:
         """Step -> {rows, keys} of the rows derived from a real row."""
-        found: dict[str, Any] = {}
+        found: JsonObject = {}
         for number in sorted(self.rows):
             for rows in self.rows[number]:
                 derived = rows.row_ids[(rows.parents == np.uint64(key)) & (rows.origin == number) & (rows.origin > 0)]
@@ -207,7 +205,7 @@ class _VariantRows:
                     entry["keys"] = (entry["keys"] + [format_row_id(one) for one in derived.tolist()])[:MAX_ROW_IDS]
         return found
 
-    def _find_row(self, number: int, key: int) -> Any:
+    def _find_row(self, number: int, key: int) -> Rows | None:
         """The row of this id among those of a step, or None."""
         for rows in self.rows.get(number, []):
             found = np.flatnonzero(rows.row_ids == np.uint64(key))
@@ -215,7 +213,7 @@ class _VariantRows:
                 return rows.take(found[:1])
         return None
 
-    def _find_source(self, number: int, row: Any) -> _SourceRow | None:
+    def _find_source(self, number: int, row: Rows) -> _SourceRow | None:
         """The row that a step read; None for a row without a source."""
         step, key = self.plan.named_steps[number - 1], int(row.row_ids[0])
         if int(row.parents[0]) == NO_PARENT:
@@ -229,7 +227,7 @@ class _VariantRows:
                 return _SourceRow(self._find_row(earlier, source.row_id), source, earlier)
         return None
 
-    def _build_link(self, number: int, row: Any, before: _SourceRow | None) -> LineageLink:
+    def _build_link(self, number: int, row: Rows, before: _SourceRow | None) -> LineageLink:
         step = self.plan.named_steps[number - 1]
         shown = row.slice(0, 0) if before is None or before.row is None else before.row
         return LineageLink(
@@ -247,7 +245,7 @@ class _VariantRows:
             filters=tuple(self._apply_filters(step, row)),
         )
 
-    def _apply_filters(self, step: Step, row: Any) -> Iterator[FilterVerdict]:
+    def _apply_filters(self, step: Step, row: Rows) -> Iterator[FilterVerdict]:
         """The decision of each filter of a step on a row, in order, after fitting it again."""
         train = self.run.data_folder / "train.parquet"
         if not get_filter_configs(step) or not train.exists():
@@ -255,7 +253,11 @@ class _VariantRows:
         fitted = fit_filters(step, load_rows(train, load_run_catalog(self.run)), self.seed)
         for config, accepts in zip(get_filter_configs(step), fitted, strict=True):
             kept = accepts(row)
-            figures = accepts.row_statistics(row) if isinstance(accepts, FilterStatistics) else {}
+            figures = (
+                accepts.row_statistics(row)
+                if isinstance(accepts, FilterStatistics) and isinstance(row, Histories)
+                else {}
+            )
             measured = {name: round(float(values[0]), 4) for name, values in figures.items()}
             yield FilterVerdict(
                 describe_config(config), bool(kept.accepted[0]), next(iter(kept.rejected), ""), measured

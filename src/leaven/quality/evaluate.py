@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from leaven import rng
 from leaven.errors import MissingExtra
 from leaven.metrics.synthetic import SampleMetric
 from leaven.modalities import get_modality
-from leaven.modalities.modality import NO_CONTEXT, EvaluationContext, QualityInputs
+from leaven.modalities.modality import NO_CONTEXT, EvaluationContext, QualityInputs, R
 from leaven.protocols import ProgressCallback
 from leaven.quality.loading import read_inputs
 from leaven.quality.null_reference import HalfSplit, compute_figure, split_halves
@@ -24,9 +23,9 @@ def _ignore_progress(done: int, total: int, words: str) -> None:
 
 
 def evaluate_quality(
-    real: Any,
-    held_out: Any,
-    new: Any,
+    real: object,
+    held_out: object,
+    new: object,
     modality: str = "",
     seed: int = 7,
     max_rows: int = 4000,
@@ -61,7 +60,7 @@ def evaluate_quality(
 
 
 def evaluate_inputs(
-    inputs: QualityInputs[Any],
+    inputs: QualityInputs[R],
     config: QualityConfig,
     seed: int = 7,
     context: EvaluationContext = NO_CONTEXT,
@@ -76,8 +75,8 @@ def evaluate_inputs(
 
 
 def evaluate_rows(
-    inputs: QualityInputs[Any],
-    studied: ReferenceFit,
+    inputs: QualityInputs[R],
+    studied: ReferenceFit[R],
     config: QualityConfig,
     seed: int,
     on_progress: ProgressCallback = _ignore_progress,
@@ -86,9 +85,21 @@ def evaluate_rows(
     sides = studied.add_synthetic(inputs.new)
     figures, skipped = _evaluate_metrics(inputs, sides, config, studied.key, on_progress)
     copies, modality = list_copies(inputs), get_modality(inputs.modality)
+    info = studied.featurizer.info
+    setup = EvaluationSetup(
+        seed=seed,
+        n_splits=config.n_splits,
+        rows=RowCounts(len(inputs.real), len(inputs.held_out), len(inputs.new)),
+        compared=RowCounts(held_out=len(sides.pool), new=len(sides.new)),
+        n_fold=len(studied.fold),
+        frechet_name=info.called,
+        encoder=info.learned,
+        constant_columns=tuple(info.constant),
+        notes=dict(inputs.notes),
+    )
     facts = QualityFacts(
         modality=inputs.modality,
-        setup=_describe_setup(inputs, studied, sides, seed, config.n_splits),
+        setup=setup,
         figures=tuple(figures),
         skipped_metrics=skipped,
         copies=copies,
@@ -100,7 +111,7 @@ def evaluate_rows(
 
 
 def _evaluate_metrics(
-    inputs: QualityInputs[Any], sides: ComparedRows, config: QualityConfig, key: int, on_progress: ProgressCallback
+    inputs: QualityInputs[R], sides: ComparedRows[R], config: QualityConfig, key: int, on_progress: ProgressCallback
 ) -> tuple[list[Figure], dict[str, str]]:
     """Return the figures, and metric -> reason for each that has none."""
     splits = split_halves(sides.new, sides.pool, config.n_splits, key)
@@ -121,8 +132,8 @@ def _evaluate_metrics(
 def _evaluate_metric(
     kind: str,
     metric: SampleMetric,
-    inputs: QualityInputs[Any],
-    sides: ComparedRows,
+    inputs: QualityInputs[R],
+    sides: ComparedRows[R],
     splits: Sequence[HalfSplit],
     key: int,
 ) -> Figure | str:
@@ -141,21 +152,3 @@ def _evaluate_metric(
         return compute_figure(kind, metric, splits, sides.new, sides.pool, sides.known, key)
     except MissingExtra as missing:
         return f"needs {missing.library}: {missing.fix}"
-
-
-def _describe_setup(
-    inputs: QualityInputs[Any], studied: ReferenceFit, sides: ComparedRows, seed: int, n_splits: int
-) -> EvaluationSetup:
-    """Return seed, row counts and what the inputs and the featurizer recorded."""
-    info = studied.featurizer.info
-    return EvaluationSetup(
-        seed=seed,
-        n_splits=n_splits,
-        rows=RowCounts(len(inputs.real), len(inputs.held_out), len(inputs.new)),
-        compared=RowCounts(held_out=len(sides.pool), new=len(sides.new)),
-        n_fold=len(studied.fold),
-        frechet_name=info.called,
-        encoder=info.learned,
-        constant_columns=tuple(info.constant),
-        notes=dict(inputs.notes),
-    )

@@ -11,14 +11,19 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.errors import DataError, SpecError
 from leaven.modalities import Modality, get_modality, list_modalities
-from leaven.modalities.modality import NO_CONTEXT, ROLES, EvaluationContext, QualityInputs
+from leaven.modalities.modality import NO_CONTEXT, ROLES, EvaluationContext, QualityInputs, R
 
 _MAX_OVERLAP = 0.01  # maximum excess share of held-out rows that equal a training row
 _MAX_COUNTED_ROWS = 20_000  # training rows in the estimate of the usual share of equal rows
 
 
 def read_inputs(
-    real: Any, held_out: Any, new: Any, modality: str = "", key: int = 0, context: EvaluationContext = NO_CONTEXT
+    real: object,
+    held_out: object,
+    new: object,
+    modality: str = "",
+    key: int = 0,
+    context: EvaluationContext = NO_CONTEXT,
 ) -> QualityInputs[Any]:
     """Return histories (logs in every form that leaven reads, Parquet of histories), tables (CSV, Parquet, frames),
     texts, or images (folders, lists and tables of files, arrays).
@@ -31,7 +36,11 @@ def read_inputs(
     unknown modality, and for an input that it does not use.
     """
     chosen = get_modality(modality) if modality else infer_modality(real)
-    _check_context(chosen, context)
+    given = {field.name for field in fields(context) if getattr(context, field.name) not in (None, "")}
+    for name in sorted(given - set(chosen.quality.context_fields)):
+        users = " and ".join(one.name for one in list_modalities() if name in one.quality.context_fields)
+        expected = f"no value for modality {chosen.name}: only {users} uses it"
+        raise SpecError(name, expected, "a value", "leave it out")
     inputs = chosen.quality.read((real, held_out, new), context)
     _check_overlap(inputs, chosen, key)
     return inputs
@@ -44,16 +53,7 @@ def infer_modality(source: object) -> Modality[Any]:
     return owner or next(one for one in modalities if one.quality.resembles(source))
 
 
-def _check_context(modality: Modality[Any], context: EvaluationContext) -> None:
-    """Raise SpecError for an input that the modality does not use."""
-    given = {field.name for field in fields(context) if getattr(context, field.name) not in (None, "")}
-    for name in sorted(given - set(modality.quality.context_fields)):
-        users = " and ".join(one.name for one in list_modalities() if name in one.quality.context_fields)
-        expected = f"no value for modality {modality.name}: only {users} uses it"
-        raise SpecError(name, expected, "a value", "leave it out")
-
-
-def _check_overlap(inputs: QualityInputs[Any], modality: Modality[Any], key: int) -> None:
+def _check_overlap(inputs: QualityInputs[R], modality: Modality[R], key: int) -> None:
     """Raise DataError for held-out rows that equal training rows more often than unseen rows by chance."""
     hashes = [modality.quality.hash_rows(rows) for rows in (inputs.real, inputs.held_out, inputs.new)]
     for role, rows in zip(ROLES, hashes, strict=True):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from leaven.display import Display
 from leaven.errors import GateError
+from leaven.facts import JsonObject
 from leaven.metrics.synthetic.protocol import MetricDetails
 from leaven.modalities.histograms import Distribution
 from leaven.run_folder import write_text
@@ -166,7 +167,18 @@ class QualityFacts:
 
     def to_display(self) -> Display:
         """What a shell and a notebook show."""
-        return _display_quality(self)
+        counts = self.setup.rows
+        facts = {"rows": f"{counts.real:,} real, {counts.held_out:,} held out, {counts.new:,} new"}
+        facts |= {group: verdict.replace("_", " ") for group, verdict in self.verdicts.items() if verdict != "check"}
+        if self.n_copies:
+            facts["copies of real rows"] = f"{self.n_copies:,}"
+        facts |= {one.gate: "passed" if one.passed else f"failed: {one.reason or one.value}" for one in self.gates}
+        rows = [
+            [one.group, one.kind, f"{one.value:.4g}", f"{one.reference:.4g}", one.verdict.replace("_", " ")]
+            for one in self.figures
+        ]
+        header = ("group", "metric", ">new rows", ">real rows", "verdict")
+        return Display(f"Quality of {self.modality} rows", facts, header, rows)
 
     def __repr__(self) -> str:
         return self.to_display().to_text()
@@ -209,16 +221,16 @@ class QualityFacts:
             wanted = ", ".join(one.gate for one in failed)
             raise GateError("gates", wanted, got, "improve the generator, or loosen the gate")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return a JSON object, with the verdicts and the deciding metrics of the groups; non-finite figures are
         null.
         """
         derived = {"verdicts": self.verdicts, "deciding_metrics": self.deciding_metrics}
-        whole: dict[str, Any] = to_json_value(asdict(self) | derived)
+        whole: JsonObject = to_json_value(asdict(self) | derived)
         return whole
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> QualityFacts:
+    def from_json(cls, data: JsonObject) -> QualityFacts:
         """Return the facts of a JSON object that `to_json` returned; other keys are ignored.
 
         Raises pydantic's ValidationError for another object.
@@ -234,23 +246,7 @@ class QualityFacts:
         return target
 
 
-def _display_quality(quality: QualityFacts) -> Display:
-    """The verdicts of the groups, and every figure next to that of real rows."""
-    counts = quality.setup.rows
-    facts = {"rows": f"{counts.real:,} real, {counts.held_out:,} held out, {counts.new:,} new"}
-    facts |= {group: verdict.replace("_", " ") for group, verdict in quality.verdicts.items() if verdict != "check"}
-    if quality.n_copies:
-        facts["copies of real rows"] = f"{quality.n_copies:,}"
-    facts |= {one.gate: "passed" if one.passed else f"failed: {one.reason or one.value}" for one in quality.gates}
-    rows = [
-        [one.group, one.kind, f"{one.value:.4g}", f"{one.reference:.4g}", one.verdict.replace("_", " ")]
-        for one in quality.figures
-    ]
-    header = ("group", "metric", ">new rows", ">real rows", "verdict")
-    return Display(f"Quality of {quality.modality} rows", facts, header, rows)
-
-
-def to_json_value(value: Any) -> Any:
+def to_json_value(value: object) -> Any:
     """Return a JSON value; non-finite numbers are null."""
     if isinstance(value, Mapping):
         return {str(name): to_json_value(one) for name, one in value.items()}

@@ -8,7 +8,7 @@ for any number of sets of new rows.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Generic
 
 from leaven import rng
 from leaven.errors import DataError
@@ -16,14 +16,14 @@ from leaven.metrics.synthetic import FeaturizedRows, ReferenceData
 from leaven.metrics.synthetic.membership_inference import compute_log_likelihoods
 from leaven.modalities import Modality
 from leaven.modalities.featurization import Featurizer, choose_rows
-from leaven.modalities.modality import NO_CONTEXT, EvaluationContext
+from leaven.modalities.modality import NO_CONTEXT, EvaluationContext, R
 
 _MAX_FOLD_ROWS = 5_000  # maximum real rows of the fold
 _MIN_HELD_OUT = 30  # minimum held-out rows
 
 
 @dataclass(frozen=True, eq=False)
-class ComparedRows:
+class ComparedRows(Generic[R]):
     """new: the sample of the new rows; pool: real rows that are compared; known: what was fitted before.
     chosen: the sampled new rows themselves.
     """
@@ -31,25 +31,25 @@ class ComparedRows:
     new: FeaturizedRows
     pool: FeaturizedRows
     known: ReferenceData
-    chosen: Any
+    chosen: R
 
 
 @dataclass(frozen=True, eq=False)
-class ReferenceFit:
+class ReferenceFit(Generic[R]):
     """Fitted models and featurized real rows. members, pool, fold: samples of training rows, of compared held-out rows,
     and of those that fitted the noise model; sampled: the rows of the first two; max_rows: maximum rows of each side.
     """
 
     featurizer: Featurizer
-    real: Any
-    sampled: tuple[Any, Any]
+    real: R
+    sampled: tuple[R, R]
     members: FeaturizedRows
     pool: FeaturizedRows
     fold: FeaturizedRows
     max_rows: int
     key: int
 
-    def add_synthetic(self, new: Any) -> ComparedRows:
+    def add_synthetic(self, new: R) -> ComparedRows[R]:
         """Return featurized new rows next to the real ones: at most `most` of them, chosen by the key."""
         chosen = new.take(choose_rows(len(new), self.max_rows, rng.derive_key(self.key, "new")))
         synthetic = self.featurizer.featurize(chosen)
@@ -60,13 +60,13 @@ class ReferenceFit:
 
 
 def fit_reference(
-    modality: Modality[Any],
-    real: Any,
-    held_out: Any,
+    modality: Modality[R],
+    real: R,
+    held_out: R,
     key: int,
     max_rows: int,
     context: EvaluationContext = NO_CONTEXT,
-) -> ReferenceFit:
+) -> ReferenceFit[R]:
     """Return models fitted on training rows and a third of the held-out rows, and samples of at most `max_rows` rows.
 
     Raises DataError for fewer than 30 held-out rows.

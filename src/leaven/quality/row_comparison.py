@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from leaven.datasets.images import encode_data_uri, resize_image
 from leaven.modalities import Modality, get_modality
 from leaven.modalities.histograms import SIDES, Distribution, bin_values
-from leaven.modalities.modality import ComparedSides, QualityInputs
+from leaven.modalities.modality import ComparedSides, QualityInputs, R
 from leaven.quality.quality_facts import CopiedRow, NeighborPair
 from leaven.quality.reference_fit import ComparedRows, ReferenceFit
 
@@ -20,7 +19,9 @@ _N_PAIRS = 2  # rows of each rank shown with their neighbors
 _IMAGE_SIZE = (96, 96)  # size of a shown image in pixels
 
 
-def describe_distributions(modality: Modality[Any], fit: ReferenceFit, sides: ComparedRows) -> tuple[Distribution, ...]:
+def describe_distributions(
+    modality: Modality[R], fit: ReferenceFit[R], sides: ComparedRows[R]
+) -> tuple[Distribution, ...]:
     """Return the shares of the three sides for each property of the rows."""
     samples = (fit.members, fit.pool, sides.new)
     rows = (*fit.sampled, sides.chosen)
@@ -40,7 +41,7 @@ def _add_article(noun: str) -> str:
 
 
 def pair_with_nearest(
-    modality: Modality[Any], inputs: QualityInputs[Any], sides: ComparedRows
+    modality: Modality[R], inputs: QualityInputs[R], sides: ComparedRows[R]
 ) -> tuple[NeighborPair, ...]:
     """Return new rows nearest to, at median distance from and farthest from a training row, each with that row."""
     distance, sources = sides.new.row_statistics["nearest"], sides.new.row_statistics["place"]
@@ -64,7 +65,7 @@ def pair_with_nearest(
     return tuple(pairs.values())
 
 
-def list_copies(inputs: QualityInputs[Any]) -> tuple[CopiedRow, ...]:
+def list_copies(inputs: QualityInputs[R]) -> tuple[CopiedRow, ...]:
     """Return all new rows that copy a real row, by name or index from 0.
 
     A copy repeats a whole training row, or for histories and texts one run of at least four fifths of its length; for
@@ -78,12 +79,12 @@ def list_copies(inputs: QualityInputs[Any]) -> tuple[CopiedRow, ...]:
     return tuple(CopiedRow(new[row], real[int(sources[row])]) for row in copied.tolist())
 
 
-def find_copy_sources(inputs: QualityInputs[Any]) -> npt.NDArray[np.int64]:
+def find_copy_sources(inputs: QualityInputs[R]) -> npt.NDArray[np.int64]:
     """Return the training row that each new row copies, int64 (new rows,); -1 for none."""
     return get_modality(inputs.modality).quality.find_copies(inputs.new, inputs.real)
 
 
-def write_rows_without_copies(inputs: QualityInputs[Any], folder: Path) -> Path:
+def write_rows_without_copies(inputs: QualityInputs[R], folder: Path) -> Path:
     """Write the new rows that are no copies: Parquet of histories or of a table, `user,item,time` for logs, one text
     per line, the names of images. Return the path of the file.
     """

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from leaven.errors import GateError
-from leaven.facts import EffectFacts, from_json, to_json
+from leaven.facts import EffectFacts, JsonObject, from_json, to_json
 from leaven.quality.quality_facts import QualityFacts
 from leaven.quality.utility_correlation import UtilityCorrelation
 
@@ -20,7 +19,7 @@ class VariantQuality:
     skipped: str = ""
     effect: EffectFacts | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Plain values of JSON."""
         facts = None if self.facts is None else self.facts.to_json()
         return {"facts": facts, "skipped": self.skipped, "effect": to_json(self.effect)}
@@ -40,7 +39,7 @@ class RunQuality:
     prediction: UtilityCorrelation | None = None
     seconds: float = 0.0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Plain values of JSON."""
         prediction = None if self.prediction is None else self.prediction.to_json()
         variants = {name: variant.to_json() for name, variant in self.variants.items()}

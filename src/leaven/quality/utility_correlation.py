@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from leaven.facts import JsonObject
 from leaven.quality.quality_facts import Figure, QualityFacts
 
 MIN_VARIANTS = 4
@@ -35,12 +35,12 @@ class UtilityCorrelation:
     min_variants: int = MIN_VARIANTS
     figures: tuple[FigureCorrelation, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return a JSON object."""
         return asdict(self) | {"figures": [asdict(one) for one in self.figures]}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> UtilityCorrelation:
+    def from_json(cls, data: JsonObject) -> UtilityCorrelation:
         """Return the correlation of a JSON object that `to_json` returned."""
         figures = tuple(FigureCorrelation(**one) for one in data["figures"])
         return cls(int(data["n_variants"]), int(data["min_variants"]), figures)

@@ -275,7 +275,7 @@ class _UserLossCallback:
     def state_dict(self) -> dict[str, Any]:
         return self.watch.state_dict()
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         self.watch.load_state_dict(state)
 
 

@@ -57,7 +57,15 @@ def compare_runs(first: RunFacts, second: RunFacts) -> RunComparison:
     if not b:
         raise DataError("compare", f"{metric} in both runs", f"{', '.join(comparisons[1].metrics)} in the second")
     changes = [_build_change(variant, a[variant], b[variant]) for variant in a if variant in b]
-    warnings = _list_warnings(first, second)
+    warnings = ["the means of two runs are described, not tested: values per user are compared within a run only"]
+    if first.reproduction.fingerprint != second.reproduction.fingerprint:
+        warnings.append("the fingerprints of the data differ")
+    if first.leaven != second.leaven:
+        warnings.append(f"leaven {first.leaven} and {second.leaven}")
+    if first.seed != second.seed:
+        warnings.append(f"seed {first.seed} and {second.seed}")
+    if first.data.split != second.data.split:
+        warnings.append("the splits differ, so the means are of other users or targets")
     return RunComparison(metric, changes, [x for x in a if x not in b], [x for x in b if x not in a], warnings)
 
 
@@ -90,17 +98,3 @@ def _format_change(change: VariantChange, metric: str) -> str:
     if change.first.verdict == change.second.verdict:
         return f"{means}, {change.first.verdict} in both"
     return f"{means}, {change.first.verdict} → {change.second.verdict}"
-
-
-def _list_warnings(first: RunFacts, second: RunFacts) -> list[str]:
-    """Return the reasons why two runs may not be comparable."""
-    warnings = ["the means of two runs are described, not tested: values per user are compared within a run only"]
-    if first.reproduction.fingerprint != second.reproduction.fingerprint:
-        warnings.append("the fingerprints of the data differ")
-    if first.leaven != second.leaven:
-        warnings.append(f"leaven {first.leaven} and {second.leaven}")
-    if first.seed != second.seed:
-        warnings.append(f"seed {first.seed} and {second.seed}")
-    if first.data.split != second.data.split:
-        warnings.append("the splits differ, so the means are of other users or targets")
-    return warnings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from leaven.stats.effect import (
     HARMED,
@@ -35,7 +34,15 @@ def build_headline(comparison: Comparison) -> str:
     if len(by_verdict[NO_DIFFERENCE]) == len(variants):
         least = format_percent(comparison.config.min_effect, signed=False)
         return f"Nothing made a difference of {least} or more in {format_metric_name(comparison.config.metric)}."
-    return _describe_power(variants, comparison)
+    open_variants = [effect for effect in variants if effect.verdict == NOT_ENOUGH_DATA]
+    half_width = max((effect.high - effect.low) / 2 for effect in open_variants)
+    first = open_variants[0]
+    subject = "the plan" if len(variants) == 1 else f"any of the {len(variants)} plans"
+    n_seeds = "1 seed" if first.seeds == 1 else f"{first.seeds} seeds"
+    limit = (
+        f"{first.users:,} users and {n_seeds} cannot show a lift below about {format_percent(half_width, signed=False)}"
+    )
+    return f"Not enough data to tell whether {subject} changed {format_metric_name(comparison.config.metric)}: {limit}."
 
 
 def build_summary(comparison: Comparison) -> list[str]:
@@ -72,18 +79,6 @@ def _describe_gain(best: Effect, comparison: Comparison) -> str:
 
 def _warn_of_one_seed(effect: Effect) -> str:
     return " Each variant was trained once only: another training may give another result." if effect.seeds == 1 else ""
-
-
-def _describe_power(variants: Sequence[Effect], comparison: Comparison) -> str:
-    open_variants = [effect for effect in variants if effect.verdict == NOT_ENOUGH_DATA]
-    half_width = max((effect.high - effect.low) / 2 for effect in open_variants)
-    first = open_variants[0]
-    subject = "the plan" if len(variants) == 1 else f"any of the {len(variants)} plans"
-    n_seeds = "1 seed" if first.seeds == 1 else f"{first.seeds} seeds"
-    limit = (
-        f"{first.users:,} users and {n_seeds} cannot show a lift below about {format_percent(half_width, signed=False)}"
-    )
-    return f"Not enough data to tell whether {subject} changed {format_metric_name(comparison.config.metric)}: {limit}."
 
 
 def _list_by_verdict(comparison: Comparison, verdict: str) -> str:

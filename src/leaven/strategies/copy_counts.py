@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from leaven import rng
 from leaven.datasets.histories import Histories
@@ -129,34 +128,24 @@ class Balanced:
         if self.towards == "short":
             return 1.0 / np.maximum(train.lengths, 1)
         if self.towards == "category":
-            return _weigh_by_category(train)
+            if train.catalog is None or train.catalog.category is None:
+                fix = "name the category column in [data] item_columns"
+                raise DataError("balanced.towards", "a catalogue with categories", "none", fix)
+            code_of = np.zeros(train.n_items + 2, np.int64)
+            code_of[: train.n_items + 1] = train.catalog.category
+            events = np.bincount(code_of[train.items], minlength=int(code_of.max()) + 1)
+            # most frequent code of each row: the rarer code in a tie, -1 for an empty row
+            codes = code_of[train.items]
+            pairs, counts = np.unique(train.event_rows() * len(events) + codes, return_counts=True)
+            row, code = pairs // len(events), pairs % len(events)
+            order = np.lexsort((-events[code], counts, row))  # the last of each row is its main code
+            main = np.full(len(train), -1, np.int64)
+            main[row[order]] = code[order]
+            return np.where(main >= 0, 1.0 / np.maximum(events[main], 1), 0.0)
         popularity = np.bincount(train.items, minlength=train.n_items + 2)
         if self.towards == "tail":
             return _average_by_row(train, 1.0 / np.maximum(popularity, 1))
         return _average_by_row(train, (popularity <= self.max_cold_events).astype(np.float64))
-
-
-def _weigh_by_category(train: Histories) -> Floats:
-    if train.catalog is None or train.catalog.category is None:
-        fix = "name the category column in [data] item_columns"
-        raise DataError("balanced.towards", "a catalogue with categories", "none", fix)
-    code_of = np.zeros(train.n_items + 2, np.int64)
-    code_of[: train.n_items + 1] = train.catalog.category
-    events = np.bincount(code_of[train.items], minlength=int(code_of.max()) + 1)
-    main = _find_main_codes(train, code_of[train.items], events)
-    return np.where(main >= 0, 1.0 / np.maximum(events[main], 1), 0.0)
-
-
-def _find_main_codes(
-    train: Histories, codes: npt.NDArray[np.int64], events: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    """Return the most frequent code of each row, int64 (rows,): the rarer code in a tie, -1 for an empty row."""
-    pairs, counts = np.unique(train.event_rows() * len(events) + codes, return_counts=True)
-    row, code = pairs // len(events), pairs % len(events)
-    order = np.lexsort((-events[code], counts, row))  # the last of each row is its main code
-    main = np.full(len(train), -1, np.int64)
-    main[row[order]] = code[order]
-    return main
 
 
 def _average_by_row(train: Histories, of_item: Floats) -> Floats:

@@ -15,6 +15,7 @@ from leaven.config import Spec, Variant, resolve_spec
 from leaven.config.experiment_spec import BASELINE
 from leaven.config.parser import parse_spec
 from leaven.errors import SpecError, suggest_name
+from leaven.facts import JsonObject
 from leaven.strategies.copy_counts import Scaled
 
 Value = float | tuple[float, float]
@@ -55,7 +56,14 @@ def vary_field(spec: Spec, assignment: str) -> SweepGrid:
     path = path.strip()
     if not equals or not path.startswith("variant."):
         raise SpecError(f"--vary {assignment}", "variant.NAME.step.0.FIELD=VALUES", "something else", _EXAMPLE)
-    variant = _find_variant(spec, path)
+    # names may contain dots, so the longest match wins
+    rest = path.removeprefix("variant.")
+    matches = [variant for variant in spec.variants if rest.startswith(f"{variant.name}.")]
+    if not matches:
+        name = rest.partition(".step.")[0].removesuffix(f".{COPIES}")
+        known = [variant.name for variant in spec.variants]
+        raise SpecError(f"--vary {path}", "a variant of the spec", repr(name), suggest_name(name, known))
+    variant = max(matches, key=lambda variant: len(variant.name))
     keys = path.removeprefix(f"variant.{variant.name}.").split(".")
     values = _parse_values(text, path)
     if keys == [COPIES]:
@@ -111,17 +119,6 @@ def format_value(value: Value) -> str:
     return " to ".join(f"{end:g}" for end in value) if isinstance(value, tuple) else f"{value:g}"
 
 
-def _find_variant(spec: Spec, path: str) -> Variant:
-    """The variant of a path; names may contain dots, so the longest match wins."""
-    rest = path.removeprefix("variant.")
-    matches = [variant for variant in spec.variants if rest.startswith(f"{variant.name}.")]
-    if not matches:
-        name = rest.partition(".step.")[0].removesuffix(f".{COPIES}")
-        known = [variant.name for variant in spec.variants]
-        raise SpecError(f"--vary {path}", "a variant of the spec", repr(name), suggest_name(name, known))
-    return max(matches, key=lambda variant: len(variant.name))
-
-
 def _find_step(variant: Variant, keys: list[str], path: str) -> int:
     """Position of the step, from 0, that is named by number or name."""
     if len(keys) < 3 or keys[0] != "step":
@@ -135,7 +132,7 @@ def _find_step(variant: Variant, keys: list[str], path: str) -> int:
     raise SpecError(f"--vary {path}", expected, keys[1], suggest_name(keys[1], names))
 
 
-def _check_field(table: Mapping[str, Any], step: Any, keys: list[str], path: str) -> None:
+def _check_field(table: JsonObject, step: Step, keys: list[str], path: str) -> None:
     """The field exists and is a number or a pair. The resolved table lacks only keys whose default is none."""
     optional = {name for name in (*vars(step), *vars(step.use)) if name != "use"}
     value: Any = table
@@ -180,7 +177,7 @@ def _sort_distinct(where: str, values: Sequence[Value]) -> list[Value]:
     return distinct
 
 
-def _set_value(variant: Mapping[str, Any], name: str, step: int, keys: Sequence[str], value: Value) -> dict[str, Any]:
+def _set_value(variant: JsonObject, name: str, step: int, keys: Sequence[str], value: Value) -> JsonObject:
     """The table of a variant under another name, with one value changed."""
     table = deepcopy(dict(variant)) | {"name": name}
     parent: Any = table["step"][step]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from leaven import rng
 from leaven.augmentation.preview import get_plan_rows
 from leaven.ctr_features import SampleSplit
 from leaven.errors import MissingExtra
 from leaven.metrics.synthetic.distribution_distances import two_sample_auc
+from leaven.protocols import Rows
 from leaven.splits.log_splits import Split
 
-Points = np.ndarray[Any, np.dtype[np.float64]]
+Points = npt.NDArray[np.float64]
 
 MIN_ROWS = 60
 """Minimum rows of each side; below, there is no figure."""
@@ -44,21 +45,21 @@ class FidelityReference:
     training_rows  the AUC of training rows themselves, the best that synthetic rows can be asked for
     """
 
-    features: Callable[[Any], Points]
+    features: Callable[[Rows], Points]
     unseen_points: Points
     training_rows: RowFidelity
     key: int
 
-    def measure(self, rows: Any) -> RowFidelity | None:
+    def measure(self, rows: Rows) -> RowFidelity | None:
         """The fidelity of some histories or labelled rows; None for fewer than `MIN_ROWS`."""
         some = rows.take(_sample_rows(rows, rng.derive_key(self.key, "new")))
         return _measure_auc(self.features(some), self.unseen_points, self.key)
 
 
-def build_reference(split: Split | SampleSplit, unseen: Any, seed: int) -> FidelityReference | str:
+def build_reference(split: Split | SampleSplit, unseen: Rows | None, seed: int) -> FidelityReference | str:
     """The reference of a split, or the reason why there is none. unseen: complete rows of control users, or None."""
     key = rng.derive_key(seed, "likeness")
-    train: Any = split.train
+    train: Rows = split.train
     if unseen is None or len(unseen) < MIN_ROWS:
         n_rows = 0 if unseen is None else len(unseen)
         return f"fidelity needs {MIN_ROWS} real rows of control users, there are {n_rows}: raise split.control_share"
@@ -75,7 +76,7 @@ def build_reference(split: Split | SampleSplit, unseen: Any, seed: int) -> Fidel
     )
 
 
-def _sample_rows(rows: Any, key: int, max_rows: int = MAX_ROWS) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _sample_rows(rows: Rows, key: int, max_rows: int = MAX_ROWS) -> npt.NDArray[np.int64]:
     """int64 (at most max_rows,): indices of a random sample that follows from the rows' own keys, ascending."""
     draws = rng.draw_bits(rng.derive_row_keys(key, rows.row_ids), 0)
     return np.sort(np.argsort(draws, kind="stable")[:max_rows])

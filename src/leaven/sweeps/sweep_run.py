@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from leaven import rng
 from leaven.augmentation import build_epoch_rows, load_expansion
@@ -19,7 +19,7 @@ from leaven.datasets.histories import REAL_ORIGIN
 from leaven.experiment import evaluation_result, tasks
 from leaven.experiment import run as run_variants
 from leaven.experiment.run import write_facts
-from leaven.facts import ComparisonFacts, Interval, RunFacts, SweepFacts, SweepPoint
+from leaven.facts import Interval, RunFacts, SweepFacts, SweepPoint
 from leaven.progress import ProgressCallback, no_progress
 from leaven.protocols import Engine
 from leaven.run_folder import RunFolder
@@ -67,7 +67,10 @@ def build_curve(run: RunFolder, variants: SweepGrid, facts: RunFacts) -> SweepFa
     assert facts.comparison is not None
     fidelity = _measure_fidelity(run, variants)
     points = tuple(_build_point(variants, index, facts, fidelity.by_variant) for index in range(len(variants.values)))
-    best, harm = _find_turning_points(run, variants, facts.comparison)
+    metric, n_seeds = facts.comparison.metric, variants.spec.evaluate.seeds
+    values = {name: _load_values(run, name, metric, n_seeds) for name in variants.variant_names}
+    question = ComparisonConfig(metric, facts.comparison.min_effect, rng.derive_key(variants.spec.seed, "study"))
+    best, harm = find_turning_points(values, variants.variant_names, question)
     measured = [index for index, point in enumerate(points) if point.auc is not None]
     curve = SweepFacts(
         variant=variants.variant,
@@ -110,15 +113,7 @@ def _build_point(variants: SweepGrid, index: int, facts: RunFacts, fidelity: Map
     return replace(point, lift=Interval(*ends), p_holm=effect.p_holm, verdict=effect.verdict)
 
 
-def _find_turning_points(run: RunFolder, variants: SweepGrid, comparison: ComparisonFacts) -> tuple[int, int | None]:
-    """(index of the best value, index of the first beyond it that harms, or None)."""
-    metric, n_seeds = comparison.metric, variants.spec.evaluate.seeds
-    values = {name: _load_values(run, name, metric, n_seeds) for name in variants.variant_names}
-    question = ComparisonConfig(metric, comparison.min_effect, rng.derive_key(variants.spec.seed, "study"))
-    return find_turning_points(values, variants.variant_names, question)
-
-
-def _load_values(run: RunFolder, variant: str, metric: str, n_seeds: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _load_values(run: RunFolder, variant: str, metric: str, n_seeds: int) -> npt.NDArray[np.float64]:
     """float64 (seeds, users)."""
     files = [run.training_folder(variant, seed) / "values.npz" for seed in range(1, n_seeds + 1)]
     return np.stack([evaluation_result.load_values(file)[0][metric] for file in files])
@@ -140,14 +135,14 @@ class _Fidelity:
 
 def _measure_fidelity(run: RunFolder, variants: SweepGrid) -> _Fidelity:
     task = tasks.of(variants.spec.task)
-    split: Any = task.load_parts(run.data_folder)
+    split = task.load_parts(run.data_folder)
     reference = build_reference(split, task.get_unseen(split), variants.spec.seed)
     if isinstance(reference, str):
         return _Fidelity({}, missing=reference)
     by_variant = {}
     for variant in variants.spec.variants:
         once = load_expansion(run.variant_folder(variant.name) / "expanded", variant.plan, split.train)
-        rows: Any = build_epoch_rows(split.train, once, variant.plan, variants.spec.seed)(0, _MIDDLE)
+        rows = build_epoch_rows(split.train, once, variant.plan, variants.spec.seed)(0, _MIDDLE)
         measured = reference.measure(rows.take(np.flatnonzero(rows.origin != REAL_ORIGIN)))
         if measured is not None:
             by_variant[variant.name] = measured

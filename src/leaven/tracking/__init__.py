@@ -4,8 +4,6 @@ A tracker runs in a separate thread behind a bounded queue: it never blocks or f
 trackers write to local folders.
 """
 
-from typing import Any
-
 from leaven import registry
 from leaven.tracking.background import RunTracking
 from leaven.tracking.contract import RunEnd, RunStart, StageEnd, Tracker, ValidationResult
@@ -13,7 +11,7 @@ from leaven.tracking.contract import RunEnd, RunStart, StageEnd, Tracker, Valida
 __all__ = ["RunEnd", "RunStart", "RunTracking", "StageEnd", "Tracker", "ValidationResult"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> type:
     return registry.load_class(__name__, name)
 
 

@@ -28,7 +28,7 @@ class RunTracking:
     def __init__(self, tracker: Tracker | None, queue_size: int = QUEUE_SIZE) -> None:
         self._tracker, self._has_failed, self._dropped = tracker, False, 0
         self._start: RunStart | None = None
-        self._calls: Queue[tuple[str, Any] | None] = Queue(queue_size)
+        self._calls: Queue[tuple[str, object] | None] = Queue(queue_size)
         self._thread = Thread(target=self._work, name="leaven-tracking", daemon=True)
         if tracker is not None:
             self._thread.start()
@@ -53,7 +53,7 @@ class RunTracking:
             self.notify("on_validation", validation)
         self.notify("on_run_end", result.end)
 
-    def notify(self, method: str, facts: Any) -> None:
+    def notify(self, method: str, facts: object) -> None:
         """Queue a call of one of the methods of `Tracker` and return."""
         if self._tracker is None:
             return

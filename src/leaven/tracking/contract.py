@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class RunStart:
 
     name: str
     folder: Path
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Tracker(Protocol):
     def on_run_end(self, facts: RunEnd) -> None: ...
 
 
-def flatten_settings(table: Any, name: str = "") -> dict[str, Any]:
+def flatten_settings(table: object, name: str = "") -> dict[str, object]:
     """Dotted key -> value of everything in a resolved spec; variants and steps are numbered from 1.
 
     >>> flatten_settings({"split": {"kind": "time"}, "variant": [{"name": "crop"}]})
@@ -71,7 +71,7 @@ def flatten_settings(table: Any, name: str = "") -> dict[str, Any]:
         table = {str(number): entry for number, entry in enumerate(table, 1)}
     if not isinstance(table, Mapping):
         return {name: table}
-    flat: dict[str, Any] = {}
+    flat: dict[str, object] = {}
     for key, value in table.items():
         flat |= flatten_settings(value, f"{name}.{key}" if name else str(key))
     return flat

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from leaven.errors import MissingExtra
@@ -25,7 +26,7 @@ def clean_name(name: str) -> str:
     return _FORBIDDEN.sub("_", name)
 
 
-def _import(module: str, extra: str) -> Any:
+def _import(module: str, extra: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError:
@@ -203,6 +204,6 @@ class FunctionTracker:
         """Call the function."""
         self._call(facts)
 
-    def _call(self, facts: Any) -> None:
+    def _call(self, facts: object) -> None:
         module, _, name = self.function.partition(":")
         getattr(import_module(module), name)(facts)

@@ -65,11 +65,6 @@ def find_hits(ranked: RankedItems, held_out: HeldOut, k: int) -> ListHits:
     return ListHits(found, np.maximum(relevant, 1))
 
 
-def _compute_discounts(k: int) -> Values:
-    """Return 1 / log2(rank + 1), float64 (k,)."""
-    return 1.0 / np.log2(np.arange(2, k + 2))
-
-
 @dataclass(frozen=True)
 class Ndcg:
     """Discounted gain of the hits over that of the ideal list (Järvelin and Kekäläinen, 2002).
@@ -87,7 +82,7 @@ class Ndcg:
     def __call__(self, ranked: RankedItems, held_out: HeldOut, train: Histories) -> Values:
         """float64 (users,) in 0..1."""
         hit = find_hits(ranked, held_out, self.k)
-        discounts = _compute_discounts(self.k)
+        discounts = 1.0 / np.log2(np.arange(2, self.k + 2))
         best = np.concatenate([[0.0], np.cumsum(discounts)])[np.minimum(hit.relevant, self.k)]
         return np.asarray(hit.found @ discounts[: hit.found.shape[1]] / best, np.float64)
 

@@ -70,7 +70,12 @@ class HistoryEncoder:
         """Return interpretable features, float64 (rows, features), and their names."""
         popularity = np.log1p(np.append(self.popularity, 0)[rows.items].astype(np.float64))
         gap, has_gap = _compute_gaps(rows)
-        similarity = self._compare_with_previous(rows)
+        # cosine of each event's item with the previous one; 0 for the first of a row
+        norm = np.linalg.norm(self.vectors, axis=1, keepdims=True)
+        unit = (self.vectors / np.where(norm > 0, norm, 1.0))[rows.items]
+        similarity = np.zeros(rows.n_events)
+        similarity[1:] = (unit[1:] * unit[:-1]).sum(axis=1)
+        similarity[rows.starts[:-1][rows.lengths > 0]] = 0.0
         columns = {
             "events": np.log1p(rows.lengths.astype(np.float64)),
             "repeats": compute_repeat_share(rows),
@@ -86,15 +91,6 @@ class HistoryEncoder:
         points = self.embed(rows)
         names = [*columns, *(f"taste {axis + 1}" for axis in range(points.shape[1]))]
         return np.column_stack([*columns.values(), points]), names
-
-    def _compare_with_previous(self, rows: Histories) -> Points:
-        """Return the cosine of each event's item with the previous one, float64 (events,); 0 for the first of a row."""
-        norm = np.linalg.norm(self.vectors, axis=1, keepdims=True)
-        unit = (self.vectors / np.where(norm > 0, norm, 1.0))[rows.items]
-        cosine = np.zeros(rows.n_events)
-        cosine[1:] = (unit[1:] * unit[:-1]).sum(axis=1)
-        cosine[rows.starts[:-1][rows.lengths > 0]] = 0.0
-        return cosine
 
 
 def _count_pairs(train: Histories):  # type: ignore[no-untyped-def]

@@ -39,9 +39,18 @@ class CandidatePools:
         Raises DataError for "category" where the data has no categories.
         """
         if source == "similar":
-            return _build_similar_pools(neighbors, train)
+            table = neighbors.fit(train)
+            pool = np.where(np.diff(table.starts) > 0, np.arange(train.n_items + 1), -1)
+            pool = np.concatenate([pool, [-1]]).astype(np.int32)
+            slots = _build_alias_slots(table.starts, table.items, table.confidence.astype(np.float64))
+            return CandidatePools(pool, table.starts, table.items, slots)
         if source == "category":
-            return _build_category_pools(train)
+            category = train.catalog.category if train.catalog is not None else None
+            if category is None:
+                fix = "name the category column of the items, or take source = 'similar'"
+                raise DataError("data.items", "a category of each item", "none", fix)
+            pool = np.concatenate([category[: train.n_items + 1], [0]]).astype(np.int32) - 1
+            return _build_weighted_pools(pool, count_item_events(train).astype(np.float64))
         if source == "recent":
             no_items, no_slots = np.zeros(0, np.int32), np.zeros((0, 3), np.int32)
             return cls(np.zeros(train.n_items + 2, np.int32), np.zeros(2, np.int64), no_items, no_slots, n_recent)
@@ -91,22 +100,3 @@ def _build_alias_slots(starts: Ints, items: Items, weights: npt.NDArray[np.float
 
     slots: npt.NDArray[np.int32] = build_alias_slots(freeze_array(starts), freeze_array(items), freeze_array(weights))
     return slots
-
-
-def _build_similar_pools(neighbours: NeighborTableConfig, train: Histories) -> CandidatePools:
-    """One pool for each item: its neighbors, weighted by their confidence."""
-    table = neighbours.fit(train)
-    pool = np.where(np.diff(table.starts) > 0, np.arange(train.n_items + 1), -1)
-    pool = np.concatenate([pool, [-1]]).astype(np.int32)
-    slots = _build_alias_slots(table.starts, table.items, table.confidence.astype(np.float64))
-    return CandidatePools(pool, table.starts, table.items, slots)
-
-
-def _build_category_pools(train: Histories) -> CandidatePools:
-    """One pool for each category, weighted by popularity."""
-    category = train.catalog.category if train.catalog is not None else None
-    if category is None:
-        fix = "name the category column of the items, or take source = 'similar'"
-        raise DataError("data.items", "a category of each item", "none", fix)
-    pool = np.concatenate([category[: train.n_items + 1], [0]]).astype(np.int32) - 1
-    return _build_weighted_pools(pool, count_item_events(train).astype(np.float64))

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven import rng
-from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories, Ints, Items, compute_offsets
 from leaven.encoders.tfidf import TfIdf
 from leaven.errors import DataError
@@ -58,7 +57,10 @@ class ColdItems:
         Raises DataError without a catalog that the encoder can read, without cold items, or without similar pairs.
         """
         real = train if train.is_real.all() else train.select_real()
-        catalog = _check_catalog(self.encoder, train)
+        if train.catalog is None or not self.encoder.can_encode(train.catalog):
+            fix = "name a table of items and its columns in [data]"
+            raise DataError("cold_items.encoder", f"items with {self.encoder.modality}", "none", fix)
+        catalog = train.catalog
         counts = np.bincount(real.items, minlength=train.n_items + 2)[: train.n_items + 1]
         cold = np.flatnonzero(counts[1:] <= self.max_cold_events) + 1
         warm = np.flatnonzero(counts[1:] > self.max_cold_events) + 1
@@ -75,13 +77,6 @@ class ColdItems:
         order = np.lexsort((cold_items, replaced))
         starts = np.searchsorted(replaced[order], np.arange(train.n_items + 3)).astype(np.int64)
         return FittedColdItems(self, starts, cold_items[order].astype(np.int32), similarities[is_similar][order])
-
-
-def _check_catalog(encoder: Encoder, train: Histories) -> Catalog:
-    if train.catalog is None or not encoder.can_encode(train.catalog):
-        fix = "name a table of items and its columns in [data]"
-        raise DataError("cold_items.encoder", f"items with {encoder.modality}", "none", fix)
-    return train.catalog
 
 
 def _find_similar_items(cold: Floats, warm: Floats, top: int) -> tuple[Ints, Floats]:

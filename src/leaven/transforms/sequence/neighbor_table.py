@@ -79,7 +79,20 @@ class NeighborTableConfig:
         tables = [self._fit_source(source, rows) for source in self.sources]
         if len(tables) == 1:
             return tables[0]
-        return _average_tables(tables, self.weights or (1.0,) * len(tables), self.max_neighbors)
+        # top entries of the weighted mean of confidences, each table scaled to a maximum of 1
+        shares = self.weights or (1.0,) * len(tables)
+        from scipy import sparse
+
+        from leaven.transforms.sequence.item_similarity import select_top_neighbors
+
+        size = tables[0].n_items + 1
+        mean = sparse.csr_matrix((size, size), dtype=np.float64)
+        for table, share in zip(tables, shares, strict=True):
+            scale = share / sum(shares) / max(float(table.confidence.max(initial=0.0)), 1e-12)
+            shape = (table.confidence.astype(np.float64) * scale, table.items, table.starts)
+            mean = mean + sparse.csr_matrix(shape, shape=(size, size))
+        starts, others = mean.indptr.astype(np.int64), mean.indices.astype(np.int32)
+        return NeighborTable(*select_top_neighbors(starts, others, mean.data.astype(np.float32), self.max_neighbors))
 
     def _fit_source(self, source: str, rows: Histories) -> NeighborTable:
         from leaven.transforms.sequence import item_similarity
@@ -147,19 +160,3 @@ class NeighborTable:
                 return cls(content["starts"], content["items"], content["confidence"])
         except (OSError, KeyError, ValueError) as error:
             raise DataError(str(path), "a table of neighbors", str(error), "fit it again") from error
-
-
-def _average_tables(tables: list[NeighborTable], shares: tuple[float, ...], top: int) -> NeighborTable:
-    """The top entries of the weighted mean of confidences, each table scaled to a maximum of 1."""
-    from scipy import sparse
-
-    from leaven.transforms.sequence.item_similarity import select_top_neighbors
-
-    size = tables[0].n_items + 1
-    mean = sparse.csr_matrix((size, size), dtype=np.float64)
-    for table, share in zip(tables, shares, strict=True):
-        scale = share / sum(shares) / max(float(table.confidence.max(initial=0.0)), 1e-12)
-        shape = (table.confidence.astype(np.float64) * scale, table.items, table.starts)
-        mean = mean + sparse.csr_matrix(shape, shape=(size, size))
-    starts, others = mean.indptr.astype(np.int64), mean.indices.astype(np.int32)
-    return NeighborTable(*select_top_neighbors(starts, others, mean.data.astype(np.float32), top))

@@ -113,7 +113,11 @@ class EventSelector:
             position = np.arange(len(rows.items)) - np.repeat(rows.starts[:-1], rows.lengths)
             return (position + 1).astype(np.float32)
         if self.positions == "gap":
-            return _measure_gaps(rows)
+            # seconds since the event before (0 for first events), plus one
+            gaps = np.zeros(len(rows.items), np.float32)
+            gaps[1:] = np.diff(rows.times)
+            gaps[rows.starts[:-1][rows.lengths > 0]] = 0
+            return gaps + np.float32(1.0)
         return np.zeros(0, np.float32)
 
     def reasons(self, rows: Histories) -> Reasons:
@@ -126,14 +130,6 @@ class EventSelector:
         short = find_short_rows(rows, self.bounds[0])
         none = (n_selectable == 0) & (rows.lengths >= self.bounds[0])
         return {**short, NO_EVENT_REASON: none}
-
-
-def _measure_gaps(rows: Histories) -> Weights:
-    """float32 (events,): seconds since the event before (0 for first events), plus one."""
-    gaps = np.zeros(len(rows.items), np.float32)
-    gaps[1:] = np.diff(rows.times)
-    gaps[rows.starts[:-1][rows.lengths > 0]] = 0
-    return gaps + np.float32(1.0)
 
 
 def count_item_events(train: Histories) -> npt.NDArray[np.int64]:

@@ -76,18 +76,13 @@ class TargetSampler:
             self.p,
             lasts,
         )
-        is_cut = _find_cut_rows(rows, keys, strength, self.p)
+        from leaven.rng import draw_uniform
+
+        chance = np.asarray(self.p * strength.astype(np.float64))
+        is_cut = (rows.lengths >= TargetWindow.min_events) & (strength > 0) & (draw_uniform(keys, 0) < chance)
         firsts = np.where(is_cut, np.maximum(rows.starts[:-1], lasts + 1 - self.max_events), rows.starts[:-1])
         cut = slice_rows(rows, firsts, lasts + 1 - firsts)
         return replace(cut, n_targets=np.where(is_cut, np.int32(1), rows.n_targets))
-
-
-def _find_cut_rows(rows: Histories, keys: RngKeys, strength: Strength, p: float) -> npt.NDArray[np.bool_]:
-    """bool (rows,): the rows that the kernel changes."""
-    from leaven.rng import draw_uniform
-
-    chance = np.asarray(p * strength.astype(np.float64))
-    return (rows.lengths >= TargetWindow.min_events) & (strength > 0) & (draw_uniform(keys, 0) < chance)
 
 
 @dataclass(frozen=True)
@@ -152,11 +147,7 @@ def measure_target_divergence(
         nats = float((wanted * np.log(wanted / given)).sum())
         found.append(TargetDivergence(name, config, windows, round(float(counts.sum())), nats))
         log_shares[name] = np.log(given)[known - 1]  # float64 (validation targets,)
-    return _compare_with_lowest(found, log_shares)
-
-
-def _compare_with_lowest(found: list[TargetDivergence], log_shares: Mapping[str, Counts]) -> list[TargetDivergence]:
-    """Lowest first, with excesses; log_shares: logarithm of each validation target's training share, by rule."""
+    # lowest first, with excesses
     best = min(found, key=lambda one: one.divergence)
     gaps = {one.rule: log_shares[best.rule] - log_shares[one.rule] for one in found}
     errors = {rule: float(gap.std() / np.sqrt(len(gap))) for rule, gap in gaps.items()}
@@ -181,23 +172,22 @@ def count_targets(rows: Histories, config: Windows | TargetWindow) -> tuple[int,
     For random targets: the expected number.
     """
     if isinstance(config, TargetWindow):
-        return int((rows.lengths > 1).sum()), _expect_random_targets(rows, config.popularity_exponent)
+        # one target for each row, any event but the first, by item weight
+        weight = np.asarray(np.maximum(count_item_events(rows), 1).astype(np.float64) ** config.popularity_exponent)[
+            rows.items
+        ]
+        weight[rows.starts[:-1][rows.lengths > 0]] = 0.0
+        row = rows.event_rows()
+        total = np.bincount(row, weight, minlength=len(rows))
+        share = weight / np.where(total > 0, total, 1.0)[row]
+        random_targets = np.asarray(np.bincount(rows.items, share, minlength=rows.n_items + 2), np.float64)
+        return int((rows.lengths > 1).sum()), random_targets
     index = config.build_index(rows)
     changes = np.zeros(len(rows.items) + 1, np.int64)  # windows with each event as a target, as differences
     np.add.at(changes, index.end_event - index.n_targets, 1)
     np.add.at(changes, index.end_event, -1)
     n_windows = np.cumsum(changes)[:-1]
     return len(index), np.asarray(np.bincount(rows.items, n_windows, minlength=rows.n_items + 2), np.float64)
-
-
-def _expect_random_targets(rows: Histories, exponent: float) -> Counts:
-    """float64 (n_items + 2,): one target for each row, any event but the first, by item weight."""
-    weight = np.asarray(np.maximum(count_item_events(rows), 1).astype(np.float64) ** exponent)[rows.items]
-    weight[rows.starts[:-1][rows.lengths > 0]] = 0.0
-    row = rows.event_rows()
-    total = np.bincount(row, weight, minlength=len(rows))
-    share = weight / np.where(total > 0, total, 1.0)[row]
-    return np.asarray(np.bincount(rows.items, share, minlength=rows.n_items + 2), np.float64)
 
 
 def _smooth(counts: Counts) -> Counts:
