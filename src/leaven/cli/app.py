@@ -18,6 +18,7 @@ from leaven.cli import (
     run_list,
     runs,
     serving,
+    studio,
     sweeps,
     text,
 )
@@ -27,6 +28,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "demo": runs.run_demo,
         "auto": auto.find_plan,
         "init": data_commands.write_spec,
+        "studio": studio.open_studio,
         "run": runs.run_experiment,
     },
     "Your data": {

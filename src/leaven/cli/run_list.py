@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from leaven.cli import output
 from leaven.cli.info import Json
-
-_DEPTH = 3  # folders below the given one that are searched
 
 
 def list_runs(
@@ -21,41 +19,19 @@ def list_runs(
     json: Json = False,
 ) -> None:
     """Run folders with their state and verdict, the newest first."""
+    from leaven.report.run_index import list_run_folders
+
     runs = [
-        run
-        for run in sorted(_read_runs(folder), key=lambda run: -run["changed"])
-        if contains.lower() in " ".join(map(str, run.values())).lower() and (run["state"] == "finished" or not finished)
+        asdict(run)
+        for run in list_run_folders(folder)
+        if contains.lower() in " ".join(map(str, asdict(run).values())).lower()
+        and (run.state == "finished" or not finished)
     ]
     if json:
         output.print_json(runs)
         return
     rows = [(run["folder"], run["name"], run["state"], run["verdict"]) for run in runs]
     output.print_results(output.build_table(["folder", "run", "state", "verdict"], rows))
-
-
-def _read_runs(folder: Path) -> Iterator[dict[str, Any]]:
-    """The runs below a folder; a run inside a run is a part of it."""
-    from leaven.errors import LeavenError
-    from leaven.facts.run_facts import FACTS_FILE, RunFacts
-    from leaven.run_folder import LOCK_FILE, RunFolder
-
-    locks = [path for depth in range(_DEPTH + 1) for path in folder.glob("*/" * depth + LOCK_FILE)]
-    for lock in locks:
-        path, name, state, verdict = lock.parent, lock.parent.name, "unfinished", ""
-        if (path / FACTS_FILE).exists():
-            try:
-                facts = RunFacts.from_json(RunFolder(path).read_facts())
-                name, verdict = facts.name, "" if facts.verdict is None else facts.verdict.headline
-                state = "finished" if facts.comparison is not None else "rows only"
-            except LeavenError as error:
-                state, verdict = "unreadable", error.got
-        yield {
-            "folder": str(path),
-            "name": name,
-            "state": state,
-            "verdict": verdict,
-            "changed": round(lock.stat().st_mtime),
-        }
 
 
 def show_plan(

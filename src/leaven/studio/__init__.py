@@ -1,0 +1,1 @@
+"""The studio: a local web page that shows data, operators, plans, runs and results."""
