@@ -30,7 +30,7 @@ def sample_log(source: LogSource, folder: Path, max_bytes: int = MAX_BYTES) -> S
     """
     import duckdb
 
-    from leaven.ingest.reader import open_database
+    from leaven.ingest.source_loading import open_database
 
     path = Path(str(source.interactions))
     if not path.is_file() or path.stat().st_size <= max_bytes or "user" not in source.columns:
