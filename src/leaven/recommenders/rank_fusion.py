@@ -147,7 +147,7 @@ class RankFusionRecommender:
 
         lists = self._rank_separately(validation.histories, 10, allow_repeats=False)
         means = [
-            compute_ndcg(_fuse_lists(lists, 10, weight, self.offset).items, validation) for weight in CANDIDATE_WEIGHTS
+            compute_ndcg(fuse_lists(lists, 10, weight, self.offset).items, validation) for weight in CANDIDATE_WEIGHTS
         ]
         return replace(self, second_weight=CANDIDATE_WEIGHTS[int(np.argmax(means))])
 
@@ -156,7 +156,7 @@ class RankFusionRecommender:
 
         Raises SpecError for k below 1, DataError for histories over another catalog.
         """
-        return _fuse_lists(self._rank_separately(histories, k, allow_repeats), k, self.second_weight, self.offset)
+        return fuse_lists(self._rank_separately(histories, k, allow_repeats), k, self.second_weight, self.offset)
 
     def _rank_separately(self, histories: Histories, k: int, allow_repeats: bool) -> tuple[Items, Items]:
         """Returns both lists, int32 (users, depth or k)."""
@@ -172,8 +172,12 @@ class RankFusionRecommender:
         replace_text(folder / _FILE, json.dumps(settings))
 
 
-def _fuse_lists(lists: tuple[Items, Items], k: int, weight: float, offset: float) -> RankedItems:
-    """Returns the k items of the highest score, ties by id."""
+def fuse_lists(lists: tuple[Items, Items], k: int, weight: float, offset: float) -> RankedItems:
+    """Returns the k items of the highest score, ties by id.
+
+    lists   int32 (users, depth) each, 0 for empty positions
+    weight  of the second list
+    """
     users = len(lists[0])
     items, scores = np.zeros((users, k), np.int32), np.full((users, k), -np.inf, np.float32)
     for begin in range(0, users, _CHUNK_USERS):

@@ -50,8 +50,34 @@ def test_the_weight_is_chosen_on_validation_users() -> None:
     useless = ContentFusion(Popularity()).fit(
         train(), TrainingContext(key=1, validation=users_whose_next_item_is(target=3, last=1))
     )
-    assert helps.content_weight > 0
-    assert useless.content_weight == 0
+    assert helps.weights.content_weight > 0
+    assert useless.weights.content_weight == 0
+
+
+def test_the_score_is_the_formula() -> None:
+    weights = {"content_weight": 0.5, "neighbor_weight": 0.25, "rarity_power": 0.5, "recent_weight": 2.0}
+    fitted = ContentFusion(Popularity(), **weights).fit(train(), TrainingContext(key=1))
+    users = Histories.from_lists([[1]], len(TITLES))
+    found = fitted.recommend(users, 6)
+    score = dict(zip(found.items[0].tolist(), found.scores[0].tolist(), strict=True))
+    cosines = fitted.similar.toarray()
+    counts = np.array([20, 20, 20, 0, 0, 0])
+    base = np.array([1.0, 1.0, 1.0, 0, 0, 0]) * 20 / fitted.base_scale  # with the user's own items
+    means = (cosines @ base) / (0.5 + cosines.sum(axis=1)) / fitted.neighbor_scale
+    content = cosines[0] * 0.5 + 0.25 * means
+    recent = np.where(counts > 0, 2.0, 0.0)
+    for item in (4, 5):  # the base recommender scores them 0
+        assert score[item] == pytest.approx(content[item - 1] + recent[item - 1], abs=1e-5)
+
+
+def test_recent_popularity_ranks_what_sells_now() -> None:
+    day = 86_400
+    rows = [[1, 2], [1, 2], [1, 2], [3, 4]]
+    times = [[0, 0], [0, 0], [0, 0], [900 * day, 900 * day]]
+    histories = Histories.from_lists(rows, len(TITLES), times=times)
+    histories = replace(histories, catalog=train().catalog)
+    fitted = ContentFusion(Popularity(), recent_weight=50.0).fit(histories, TrainingContext(key=1))
+    assert set(fitted.recommend(Histories.from_lists([[]], len(TITLES)), 2).items[0].tolist()) == {3, 4}
 
 
 def test_seen_cold_items_are_left_out_unless_repeats_are_allowed() -> None:

@@ -17,9 +17,9 @@ MIN_NEW_TARGETS = 0.005
 
 @dataclass(frozen=True)
 class ColdItemsRecipe:
-    """Scores rare and new items by their texts, on one scale with all others; validation users choose the weights."""
+    """Adds texts and recent popularity to the scores, on one scale; validation users choose the weights."""
 
-    expects: ClassVar[str] = "new items are ranked by their texts; other lists stay as they are"
+    expects: ClassVar[str] = "new and rare items are ranked by their texts, and what sells now is ranked higher"
     evidence: ClassVar[str] = "docs/evidence/cold_items.md"
 
     def explain_unsuitable(self, context: RecipeContext) -> str:
@@ -32,16 +32,15 @@ class ColdItemsRecipe:
         return ""
 
     def build_candidates(self, context: RecipeContext) -> list[Candidate]:
-        """Two candidates: texts of items with at most 3 and at most 20 training events."""
+        """One candidate: texts and recent popularity."""
         return [
             Candidate(
-                f"texts of items with at most {events} events",
-                ContentFusion(context.base.recommender, max_events=events),
+                "texts and recent popularity",
+                ContentFusion(context.base.recommender),
                 recipe="cold_items",
                 reason=self.expects,
                 evidence=self.evidence,
             )
-            for events in (3, 20)
         ]
 
 
