@@ -26,9 +26,9 @@ from leaven.recommenders.time_linear import TimeLinear
 
 PAGE = Path(__file__).parent.parent / "docs" / "evidence" / "drift.md"
 BASES: Mapping[str, SparseLinear | TimeLinear] = {"sparse_linear": SparseLinear(), "time_linear": TimeLinear()}
-DAYS = (730.0, 365.0, 180.0, 90.0, 45.0)
+DAYS = (365.0, 180.0, 90.0)
 PRIORS = (0.1, 0.3)
-PRIOR_DAYS = (7.0, 30.0, 90.0)
+PRIOR_DAYS = (7.0, 30.0)
 _DAY = 86_400
 Values = npt.NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import behaviours, cold_items, drift, fusion
+from bench import behaviours, cold_items, drift, fusion, noise, small_logs
 from bench.examples import ROOT, format_costs, format_segments, format_variants, run_example
 from bench.quality import BINARY
 
@@ -24,7 +24,14 @@ WEAK = (
     "layers",
     "batch_events",
 )  # fields in which the weak setting, the baseline of the papers, differs
-REGIMES = {"behaviours": behaviours.main, "cold_items": cold_items.main, "drift": drift.main, "fusion": fusion.main}
+REGIMES = {
+    "behaviours": behaviours.main,
+    "cold_items": cold_items.main,
+    "drift": drift.main,
+    "fusion": fusion.main,
+    "noise": noise.main,
+    "small_logs": small_logs.main,
+}
 """Regimes with a page in docs/evidence."""
 LOSSES = {
     "strong": ("Strong loss: softmax over shared negatives", []),
