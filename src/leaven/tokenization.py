@@ -1,7 +1,8 @@
 """Lossless tokenization of item texts: the tokens of a text, joined, give the text byte for byte.
 
 A token is a word (letters, digits, with apostrophes, periods and hyphens inside), a Chinese word as segmented by
-`rjieba`, an HTML tag or entity, whitespace, or a run of other characters. Each distinct token is classified once
+`rjieba`, an HTML tag or entity, an address (URL, e-mail, domain), whitespace, or a run of other characters. A word that
+contains an entity ("caf&eacute;") is one token. Each distinct token is classified once
 (`Vocabulary`), not once per occurrence, as titles repeat their words.
 """
 
@@ -11,7 +12,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import chain
 
 import numpy as np
@@ -26,10 +27,22 @@ _MARKS = (
     "\u1780-\u17ff\u200c\u200d"
 )
 _RUN = rf"[^\W_{HAN_RANGES}](?:[^\W_{HAN_RANGES}]|[{_MARKS}])*"
+_ENTITY = r"&(?:amp;)*(?:#?[0-9A-Za-z]{2,31};|(?:amp|quot|apos|lt|gt|nbsp|#[0-9]{2,7})(?![0-9A-Za-z]))"
+_LETTER_ENTITY = r"&(?:[A-Za-z](?:acute|grave|circ|uml|tilde|cedil|ring|caron|slash)|szlig|[AaOo][Ee]lig|[oa]rd[mf]);"
+_DOMAIN = r"(?:com|net|org|info|biz|shop|store|io|co|cn|tw|hk|jp|kr|de|at|ch|fr|es|it|nl|pl|ru|uk|eu|us|ca|au|br|in)"
+_ADDRESS = (
+    r"(?:https?|ftp)://[^\s<>\"'，。；、（）()]+|(?<![\w.])www\.[^\s<>\"'，。；、（）()]+"
+    r"|(?<![\w.+\-@])[A-Za-z0-9][A-Za-z0-9._+\-]*+@[A-Za-z0-9\-]++(?:\.[A-Za-z0-9\-]++)+"
+    rf"|(?<![\w.\-@])(?:[A-Za-z0-9\-]++\.)+{_DOMAIN}(?![\w.\-]*\w)(?:/[^\s<>\"'，。；、（）()]*)?"
+)
+OPAQUE_SPAN = re.compile(rf"{_ADDRESS}|{_ENTITY}", re.IGNORECASE)
+"""Addresses and HTML entities, which no transform may cut or change."""
 _TOKEN = re.compile(
     # the first two alternatives are redundant: a fast path for the common case
-    rf"[A-Za-z]+(?=[ \n]|$)| (?=[A-Za-z])|[{HAN_RANGES}]+"
-    rf"|{_RUN}(?:(?:['’.\-&]|(?<=\d)[,/:](?=\d)){_RUN})*|<[^<>]{{1,400}}>|&#?\w{{2,8}};"
+    rf"[A-Za-z]+(?=[ \n]|$)| (?=[A-Za-z])|[{HAN_RANGES}]+|(?i:{_ADDRESS})"
+    rf"|(?:{_LETTER_ENTITY})*{_RUN}"
+    rf"(?:(?:['’.\-]|&(?!#?\w{{2,31}};)|(?<=\d)[,/:](?=\d)){_RUN}|{_ENTITY}{_RUN}|{_LETTER_ENTITY})*"
+    rf"|<[^<>]{{1,400}}>|{_ENTITY}"
     rf"|[ \t\n\r]+|[$€£￥¥+%×*#]|[^\w<&$€£￥¥+%×*# \t\n\r]+|[\s\S]"
 )
 _HAN_RUN = re.compile(rf"[{HAN_RANGES}]+")
@@ -40,6 +53,62 @@ _MAX_CACHED_WORDS = 500_000  # distinct tokens, or Chinese runs, in the cache
 def has_han(text: str) -> bool:
     """Whether a text contains a Chinese character."""
     return _HAN_RUN.search(text) is not None
+
+
+def find_han_runs(text: str) -> list[str]:
+    """The runs of Chinese characters of a text."""
+    return _HAN_RUN.findall(text)
+
+
+_SCRIPTS = {
+    "Latin": re.compile(r"[A-Za-z\u00aa-\u02af\u1e00-\u1eff]"),
+    "Han": _HAN_RUN,
+    "Kana": re.compile(r"[\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9f]"),
+    "Hangul": re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]"),
+    "Cyrillic": re.compile(r"[\u0400-\u052f]"),
+    "Greek": re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]"),
+    "Arabic": re.compile(r"[\u0600-\u06ff\u0750-\u077f]"),
+    "Hebrew": re.compile(r"[\u0590-\u05ff]"),
+    "Indic": re.compile(r"[\u0900-\u0dff]"),
+    "Thai": re.compile(r"[\u0e00-\u0eff]"),
+}
+
+
+@lru_cache(100_000)
+def find_scripts(text: str) -> frozenset[str]:
+    """The scripts of the letters of a text.
+
+    >>> sorted(find_scripts("T恤 250 ml")), sorted(find_scripts("保湿クリーム"))
+    (['Han', 'Latin'], ['Han', 'Kana'])
+    """
+    if text.isascii():
+        return _LATIN if _SCRIPTS["Latin"].search(text) else frozenset()
+    return frozenset(name for name, pattern in _SCRIPTS.items() if pattern.search(text))
+
+
+_LATIN = frozenset(("Latin",))
+
+
+@lru_cache(200_000)
+def find_part_of_speech(word: str) -> str:
+    """The part of speech of a Chinese word by `rjieba`, such as "n", "a" or "uj"; "x" where it is unknown.
+
+    Raises MissingExtra if rjieba is not installed.
+    """
+    _import_segmenter()
+    import rjieba
+
+    tags = rjieba.tag(word)
+    return str(tags[0][1]) if len(tags) == 1 else "x"
+
+
+def is_address(token: str) -> bool:
+    """Whether a token is a URL, an e-mail address or a domain.
+
+    >>> is_address("www.example.com/sale"), is_address("info@example.com"), is_address("3.5-inch")
+    (True, True, False)
+    """
+    return ("." in token or "://" in token) and re.fullmatch(f"(?i:{_ADDRESS})", token) is not None
 
 
 @cache
@@ -68,13 +137,24 @@ class ChineseSegmenter:
 
     whole_words        words that are not split even where the segmenter would
     protected_pattern  phrases that are separated first, in any context
+    loose_words        where given, a single character joins the word before it, as in 敏感肌 and 保温壶, except after
+                       these words, numbers and particles; a verb such as 防 joins the word after it
+
+    >>> ChineseSegmenter(loose_words=frozenset())(["敏感肌面霜"])
+    ['敏感肌', '面霜']
     """
 
-    def __init__(self, whole_words: frozenset[str] = frozenset(), protected_phrases: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        whole_words: frozenset[str] = frozenset(),
+        protected_phrases: Iterable[str] = (),
+        loose_words: frozenset[str] | None = None,
+    ) -> None:
+        self.loose_words = loose_words
         self.whole_words = whole_words
         self.max_word_length = max(map(len, whole_words), default=0)
         runs = sorted(
-            {run for phrase in protected_phrases for run in _HAN_RUN.findall(phrase)}, key=lambda run: (-len(run), run)
+            {run for phrase in protected_phrases for run in find_han_runs(phrase)}, key=lambda run: (-len(run), run)
         )
         self.protected_pattern = re.compile(f"({'|'.join(runs)})") if runs else None
         self.segmented_runs: dict[str, list[str]] = {}
@@ -88,6 +168,7 @@ class ChineseSegmenter:
         if words is None:
             parts = self.protected_pattern.split(run) if self.protected_pattern else [run]
             words = [word for i, part in enumerate(parts) for word in ([part] if i % 2 else self._segment(part))]
+            words = words if self.loose_words is None else self._join_compounds(words, self.loose_words)
             if len(run) < 200 and len(self.segmented_runs) < _MAX_CACHED_WORDS:
                 self.segmented_runs[run] = words
         return words
@@ -102,6 +183,34 @@ class ChineseSegmenter:
                 if len(words) >= back and len(merged) <= self.max_word_length and merged in self.whole_words:
                     words[-back:] = [merged]
         return words
+
+    def _join_compounds(self, words: list[str], loose_words: frozenset[str]) -> list[str]:
+        """Words with the single characters that end a compound joined to the word before."""
+        joined: list[str] = []
+        for word in words:
+            before = joined[-1] if joined else ""
+            is_end = len(word) == 1 < len(before) and is_compound_end(before, word)
+            if (is_end or before in _COMPOUND_BEGINNINGS) and not loose_words & {before, word}:
+                joined[-1] = before + word
+            else:
+                joined.append(word)
+        return joined
+
+
+HAN_NUMERALS = "〇零一二两三四五六七八九十百千万亿半双几"
+_SEPARATE_CHARACTERS = frozenset("的了和与及之在是有为等也都很或于对可能把被男女大小新老不无非未免禁勿没")
+_COMPOUND_BEGINNINGS = frozenset("防抗耐护控补去除祛可超全")
+_LOOSE_PARTS_OF_SPEECH = ("a", "d", "c", "p", "u", "r", "m")  # adjectives and words that end no compound
+
+
+@lru_cache(100_000)
+def is_compound_end(before: str, character: str) -> bool:
+    """Whether a single character after a word forms a compound with it: 手机 + 壳, not 敏感 + 的 and not 三片 + 装."""
+    return (
+        character not in _SEPARATE_CHARACTERS
+        and before[0] not in HAN_NUMERALS
+        and (character == "用" or not find_part_of_speech(character).startswith(_LOOSE_PARTS_OF_SPEECH))
+    )
 
 
 class Vocabulary(dict[str, int]):

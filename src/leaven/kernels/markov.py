@@ -22,7 +22,7 @@ import numpy.typing as npt
 from numba import njit
 
 from leaven.arrays.buffer_pool import allocate_array
-from leaven.kernels.binary_search import contains_item, find_index
+from leaven.kernels.binary_search import find_index
 from leaven.kernels.time_popularity import TimePopularity, compute_share
 
 Items = npt.NDArray[np.int32]
@@ -32,6 +32,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _MAX_FIT_EVENTS = 20_000  # events used to choose the m of each level
+_MAX_MEASURED_EVENTS = 500  # of a row, whose repeats are measured
 _CONCENTRATIONS: Floats = np.exp2(np.arange(-5, 21))
 
 
@@ -331,16 +332,33 @@ def compute_log_likelihoods(
 def measure_repeats(
     chain: MarkovChain, popularity: TimePopularity, items: Items, times: Ints, starts: Ints
 ) -> tuple[float, float]:
-    """(observed share of events that repeat an earlier item of their row, share expected by the chain)."""
+    """(observed share of events that repeat an earlier item of their row, share expected by the chain).
+
+    In a row of more than 500 events, evenly spaced ones are measured: each costs a search for every earlier item.
+    """
     real, expected, events = 0.0, 0.0, 0
     contexts = np.empty(len(chain.level_offsets), np.int64)
+    # earlier items of a row, each once, in the order of their last events: a linked list; 0 is both of its ends
+    later, earlier = np.zeros(chain.n_items + 2, np.int32), np.zeros(chain.n_items + 2, np.int32)
+    is_listed = np.zeros(chain.n_items + 2, np.bool_)
     for row in range(len(starts) - 1):
         start_contexts(chain, contexts)
+        stride = 1 + (starts[row + 1] - starts[row] - 1) // _MAX_MEASURED_EVENTS
         for at in range(starts[row], starts[row + 1]):
-            events += at > starts[row]
-            for old in range(starts[row], at):
-                if not contains_item(items, old + 1, at, items[old]):  # each distinct item once, at its last event
-                    real += items[old] == items[at]
-                    expected += compute_probability(chain, popularity, contexts, times[at], items[old], 0)
-            advance_contexts(chain, contexts, items[at])
+            item = items[at]
+            if (at - starts[row]) % stride == 0:
+                events += at > starts[row]
+                real += is_listed[item]
+                old = later[0]
+                while old:
+                    expected += compute_probability(chain, popularity, contexts, times[at], old, 0)
+                    old = later[old]
+            if is_listed[item]:
+                later[earlier[item]], earlier[later[item]] = later[item], earlier[item]
+            later[earlier[0]], earlier[item], later[item], earlier[0] = item, earlier[0], 0, item
+            is_listed[item] = True
+            advance_contexts(chain, contexts, item)
+        for at in range(starts[row], starts[row + 1]):
+            is_listed[items[at]] = False
+        later[0] = earlier[0] = 0
     return real / max(events, 1), expected / max(events, 1)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from leaven.datasets.catalog import Catalog
-from leaven.tokenization import has_han
+from leaven.tokenization import find_scripts, has_han
 from leaven.transforms.text.lexicon import Lexicon, SynonymTable, share_stem
 from leaven.transforms.text.protected_spans import ProtectedPhrases, TextReader
 
@@ -44,15 +44,25 @@ def count_word_texts(catalog: Catalog, lexicon: Lexicon) -> Counter[str]:
     return Counter(word for row in extract_sentences(catalog, lexicon) for word in set(row))
 
 
-def build_word_pools(catalog: Catalog, lexicon: Lexicon, max_words: int) -> dict[bool, tuple[str, ...]]:
-    """Whether Chinese -> frequent words that are no attributes, from the lexicon where the catalog has none."""
+WordPools = Mapping[frozenset[str], tuple[str, ...]]
+"""Scripts of a word -> frequent words in the same scripts."""
+
+
+def build_word_pools(catalog: Catalog, lexicon: Lexicon, max_words: int) -> WordPools:
+    """Frequent words that are no attributes by their scripts; Latin and Chinese ones from the lexicon where the catalog
+    has none.
+    """
     counts = count_word_texts(catalog, lexicon)
-    pools = {}
-    for han in (False, True):
-        ranked = [word for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
-        known = ranked if any(has_han(word) == han for word in ranked) else sorted(lexicon.synonyms)
-        pools[han] = tuple(word for word in known if has_han(word) == han and _is_usable(word, lexicon))[:max_words]
-    return pools
+    ranked: dict[frozenset[str], list[str]] = {}
+    for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
+        ranked.setdefault(find_scripts(word), []).append(word)
+    for script in ("Latin", "Han"):
+        key = frozenset((script,))
+        ranked.setdefault(key, sorted(word for word in lexicon.synonyms if find_scripts(word) == key))
+    return {
+        scripts: tuple(word for word in words if _is_usable(word, lexicon))[:max_words]
+        for scripts, words in ranked.items()
+    }
 
 
 def find_leading_words(rows: list[list[str]], min_texts: int = 3, min_share: float = 0.5) -> frozenset[str]:
@@ -84,11 +94,10 @@ def _find_brand_words(catalog: Catalog, rows: list[list[str]], lexicon: Lexicon)
     return frozenset() if any(catalog.texts.get("brand", ())) else find_leading_words(rows) - set(lexicon.synonyms)
 
 
-def _is_usable(word: str, lexicon: Lexicon) -> bool:
+def _is_usable(word: str, lexicon: Lexicon, guard_attributes: bool = True) -> bool:
     long_enough = len(word) > 1 if has_han(word) else len(word) > 2
-    return (
-        long_enough and word not in _STOP_WORDS and not lexicon.is_attribute(word) and word not in lexicon.blocked_words
-    )
+    is_guarded = guard_attributes and lexicon.is_attribute(word)
+    return long_enough and word not in _STOP_WORDS and not is_guarded and word not in lexicon.blocked_words
 
 
 def find_related_words(catalog: Catalog, lexicon: Lexicon, min_texts: int = 4, max_related: int = 5) -> SynonymTable:
@@ -121,11 +130,12 @@ def find_word_neighbors(
     min_similarity: float = 0.2,
     max_neighbors: int = 3,
     max_distance: int = 2,
+    guard_attributes: bool = True,
 ) -> SynonymTable:
     """word -> up to `max_neighbors` words of similar context: cosine of positive PMI (Bullinaria and Levy, 2007).
 
     The context are the words within `max_distance`, each with its offset. Neighbors are mutual; attributes are
-    excluded on both sides; forms of one stem are no neighbors.
+    excluded on both sides (guard_attributes); forms of one stem are no neighbors.
     """
     import scipy.sparse as sparse
 
@@ -151,13 +161,13 @@ def find_word_neighbors(
     norms = np.sqrt(np.asarray(vectors.multiply(vectors).sum(1)).ravel())
     unit = sparse.diags(1.0 / np.maximum(norms, 1e-12)) @ vectors
     brand_words = _find_brand_words(catalog, rows, lexicon)
-    usable = np.array([word not in brand_words and _is_usable(word, lexicon) for word in words])
+    usable = np.array([word not in brand_words and _is_usable(word, lexicon, guard_attributes) for word in words])
     unit = sparse.diags(usable.astype(float)) @ unit
     cosines = (unit @ unit.T).tocoo()
     is_similar = (cosines.row != cosines.col) & (cosines.data >= min_similarity)
     one, two, score = cosines.row[is_similar], cosines.col[is_similar], cosines.data[is_similar]
     best = _select_top(
-        words, one, two, score, max_neighbors, lambda a, b: not share_stem(a, b) and has_han(a) == has_han(b)
+        words, one, two, score, max_neighbors, lambda a, b: not share_stem(a, b) and find_scripts(a) == find_scripts(b)
     )
     return {
         word: mutual for word, others in best.items() if (mutual := tuple(o for o in others if word in best.get(o, ())))

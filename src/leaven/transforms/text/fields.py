@@ -14,7 +14,7 @@ from leaven import rng
 from leaven.datasets.catalog import Catalog
 from leaven.field_checks import check_count
 from leaven.protocols import OperatorTraits, RngKeys, Strength
-from leaven.transforms.text.token_sampling import Reasons, check_text_edit, compile_phrases
+from leaven.transforms.text.token_sampling import Reasons, check_text_edit, compile_phrases, find_protected_ranges
 
 FIELD_SEPARATOR = re.compile(r"\s*(?:\s[|•·–—-]\s|[|\n;；、，]|,\s|。(?!$))\s*")
 """Separators of fields: bars, line ends, semicolons, commas with a blank, Chinese commas and full stops."""
@@ -107,7 +107,7 @@ def _build_splitter(catalog: Catalog, protect: Sequence[str]) -> FieldSplitter:
 
     def split(text: str) -> tuple[list[str], list[str]]:
         """Fields and the separators between them."""
-        spans = [match.span() for match in protected.finditer(text)] if protected else []
+        spans = find_protected_ranges(text, protected)
         fields, gaps, begin = [], [], 0
         for match in FIELD_SEPARATOR.finditer(text):
             is_protected = any(a < match.end() and match.start() < b for a, b in spans)

@@ -1,14 +1,16 @@
 """Provides synonym tables: our own lexicon, user dictionaries and Cilin files.
 
 `lexicon.tsv` is ours: a kind, a tab, and words that may replace each other in an item title (with ">": the first by
-the others only). A kind with "!" lists attribute words, such as colors, that are *not* synonyms. Other sources
-(WordNet, neighbor words, a Cilin file) neither replace nor insert attributes. Groups of an attribute's own kind, such
-as "color: grey, gray", are two spellings of the same value and may replace each other.
+the others only). A kind with "!" lists attribute words, such as colors, that are *not* synonyms; the kind "contrast"
+lists words that exclude others of their line: men and women, dry and oily, left and right, waterproof and washable.
+Other sources (WordNet, neighbor words, a Cilin file) neither replace nor insert attributes. Groups of an attribute's
+own kind, such as "color: grey, gray", are two spellings of the same value and may replace each other.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from pathlib import Path
 from leaven.errors import DataError
 from leaven.tokenization import has_han, tokenize_text
 
-ATTRIBUTES = ("color", "shade", "material", "size", "product")
+ATTRIBUTES = ("color", "shade", "material", "size", "product", "contrast")
 SynonymTable = Mapping[str, tuple[str, ...]]
 
 
@@ -29,12 +31,14 @@ class Lexicon:
 
     synonyms       word -> its synonyms
     attributes     word -> kind of attribute
+    modifiers      lower-case words of the groups without a noun, such as adjectives
     blocked_words  words that are never inserted
     unsplit_words  Chinese words that a segmenter must not split
     """
 
     synonyms: SynonymTable
     attributes: Mapping[str, str]
+    modifiers: frozenset[str]
     blocked_words: frozenset[str]
     unsplit_words: frozenset[str]
 
@@ -48,8 +52,27 @@ class Lexicon:
         return _load_lexicon()
 
     def is_attribute(self, word: str) -> bool:
-        """Whether a lower-case word is an attribute: a color, a material, a size, a product."""
-        return word in self.attributes
+        """Whether a lower-case word is an attribute: a color, a material, a size, a product, a contrast, a claim.
+
+        >>> [Lexicon.load_default().is_attribute(word) for word in ("red", "oily", "lintproof", "防摔", "gentle")]
+        [True, True, True, True, False]
+        """
+        return word in self.attributes or is_claim(word)
+
+
+_CLAIM = re.compile(
+    r".{2,}(?:proof|resistant|repellent|retardant|free|less|safe|friendly|dicht|fest|frei|los|abweisend|beständig)"
+    r"|.{4,}(?:able|ible|bar)|(?:non|un|anti|pre)-?.{4,}|.+-(?:in|out|up|on|off)"
+    r"|[防抗耐不无免非零][^\W\da-z]{1,4}|可[^\W\da-z]{2,4}|.+[型性]"
+)
+_NO_CLAIMS = frozenset(
+    ("vegetable", "unique", "united", "universal", "uniform", "understated", "premium", "pretty", "present", "presents")
+) | frozenset(("非常", "不错", "无敌"))
+
+
+def is_claim(word: str) -> bool:
+    """Whether a word states a property that others exclude, by its form: lintproof, oil-free, washable, 可折叠."""
+    return word not in _NO_CLAIMS and _CLAIM.fullmatch(word) is not None
 
 
 @cache
@@ -58,6 +81,7 @@ def _load_lexicon() -> Lexicon:
     synonyms: dict[str, list[str]] = {}
     guards: dict[str, str] = {}
     blocked: set[str] = set()
+    modifiers: set[str] = set()
     for kind, words in _iterate_groups(text):
         name = kind.rstrip("!>")
         if name == "blocked":
@@ -65,13 +89,16 @@ def _load_lexicon() -> Lexicon:
             continue
         if name in ATTRIBUTES:
             guards |= dict.fromkeys(words, name)
+        if name == "word":
+            modifiers |= {word.lower() for word in words}
         if kind.endswith(">"):
             synonyms.setdefault(words[0], []).extend(words[1:])
         elif not kind.endswith("!"):
             _add_group(synonyms, words)
     known = {*synonyms, *guards}
     whole = frozenset(word for word in known if has_han(word))
-    return Lexicon({word: tuple(others) for word, others in synonyms.items()}, guards, frozenset(blocked), whole)
+    table = {word: tuple(others) for word, others in synonyms.items()}
+    return Lexicon(table, guards, frozenset(modifiers), frozenset(blocked), whole)
 
 
 def _iterate_groups(text: str) -> Iterator[tuple[str, list[str]]]:

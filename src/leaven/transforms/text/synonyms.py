@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from leaven.datasets.catalog import Catalog
@@ -82,7 +83,9 @@ class Synonyms:
         reader = TextReader.from_catalog(
             catalog, [*self.protect, *names], lambda word: known.get(word.lower(), ()), whole
         )
-        return WordEdit(reader, self.share_range, self.p, has_options, replace_words, "no word has a synonym")
+        # a user's own synonyms may be of another script
+        apply = partial(replace_words, fits=lambda word, title: True) if self.dictionary else replace_words
+        return WordEdit(reader, self.share_range, self.p, has_options, apply, "no word has a synonym")
 
     def build_thesaurus(self, catalog: Catalog) -> dict[str, tuple[str, ...]]:
         """Lower-case word -> its synonyms, after all filters."""
@@ -146,11 +149,13 @@ class NeighborWords:
     p               probability that a text is changed
     min_texts       texts that a word must occur in
     min_similarity  cosine of the contexts, from 0 to 1
+    guard_attributes  attributes and words that exclude each other are not replaced
     protect         words and phrases that stay
 
-    Shared contexts alone are a trap: "large" and "small", "shampoo" and "conditioner" are the closest pairs. So colors,
-    materials, sizes and product nouns of the lexicon are excluded, and neighbors must be mutual. Without a catalog
-    texts stay unchanged (counted).
+    Shared contexts alone are a trap: "large" and "small", "men" and "women", "dry" and "oily" are the closest pairs. So
+    colors, materials, sizes, product nouns and contrasts of the lexicon, and words that state a property by their form
+    (`lexicon.is_claim`: waterproof, washable, oil-free), are neither replaced nor inserted; neighbors must be mutual.
+    Without a catalog texts stay unchanged (counted).
     """
 
     traits: ClassVar[OperatorTraits] = OperatorTraits("neighbour words")
@@ -158,6 +163,7 @@ class NeighborWords:
     p: float = 1.0
     min_texts: int = 5
     min_similarity: float = 0.2
+    guard_attributes: bool = True
     protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -168,7 +174,9 @@ class NeighborWords:
     def fit(self, catalog: Catalog) -> WordEdit:
         """Learns the contexts of the catalog's words."""
         lexicon = Lexicon.load_default()
-        known = distributional_similarity.find_word_neighbors(catalog, lexicon, self.min_texts, self.min_similarity)
+        known = distributional_similarity.find_word_neighbors(
+            catalog, lexicon, self.min_texts, self.min_similarity, guard_attributes=self.guard_attributes
+        )
         reader = TextReader.from_catalog(
             catalog, self.protect, lambda piece: known.get(piece.lower(), ()), lexicon.unsplit_words
         )

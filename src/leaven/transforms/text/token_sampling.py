@@ -16,7 +16,7 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.field_checks import check_range, check_share
 from leaven.protocols import RngKeys, Strength
-from leaven.tokenization import TokenizedTexts
+from leaven.tokenization import OPAQUE_SPAN, TokenizedTexts, find_scripts
 from leaven.transforms.text.protected_spans import TextReader, is_word
 
 Bools = npt.NDArray[np.bool_]
@@ -168,10 +168,38 @@ def match_case(word: str, template: str) -> str:
     return word[0].upper() + word[1:] if template[0].isupper() else word
 
 
-def pick_option(pieces: TokenizedTexts, words: list[str], position: int, row: int, draw: float) -> str:
-    """An option of a word, from a draw in [0, 1), that fits the article before it and is new in the text; else ""."""
+def has_fitting_script(word: str, title: str, needs_main_script: bool = False) -> bool:
+    """Whether the scripts of a word occur in a title.
+
+    Words in Chinese characters alone do not fit a title with kana, as they are probably Chinese. needs_main_script:
+    Latin words fit only titles in Latin script.
+
+    >>> has_fitting_script("soft", "T恤 女"), has_fitting_script("soft", "T恤 女", needs_main_script=True)
+    (True, False)
+    """
+    scripts, allowed = find_scripts(word), find_scripts(title)
+    if "Kana" in allowed and scripts == {"Han"}:
+        return False
+    if needs_main_script and len(allowed) > 1:
+        allowed -= {"Latin"}
+    return scripts <= allowed
+
+
+def pick_option(
+    pieces: TokenizedTexts,
+    words: list[str],
+    position: int,
+    row: int,
+    draw: float,
+    fits: Callable[[str, str], bool] = has_fitting_script,
+) -> str:
+    """An option of a word, from a draw in [0, 1), that fits the article before it and is new in the text; else "".
+
+    fits  whether a word fits a title
+    """
     options = pieces.replacements[pieces.ids[position]]
     first, end = pieces.start_list[row], pieces.start_list[row + 1]
+    title = "".join(pieces.tokens[first:end]) if end - first < _MAX_SEARCHED else words[position]
     around = (
         "".join((*words[first:position], " ", *words[position + 1 : end])).lower()
         if end - first < _MAX_SEARCHED
@@ -182,7 +210,11 @@ def pick_option(pieces: TokenizedTexts, words: list[str], position: int, row: in
     begin = int(draw * len(options))
     for step in range(min(len(options), _MAX_ATTEMPTS)):
         word = options[(begin + step) % len(options)]
-        if word.lower() not in around and (not article or (word[0] in _VOWELS) == vowel):
+        if (
+            word.lower() not in around
+            and (not article or (word[0] in _VOWELS) == vowel)
+            and (word.isascii() is title.isascii() is True or fits(word, title))
+        ):
             return match_case(word, words[position])
     return ""
 
@@ -192,12 +224,17 @@ def has_options(pieces: TokenizedTexts, free: Bools) -> Bools:
     return free & pieces.replaceable
 
 
-def replace_words(words: list[str], pieces: TokenizedTexts, choice: WordSelection) -> None:
+def replace_words(
+    words: list[str],
+    pieces: TokenizedTexts,
+    choice: WordSelection,
+    fits: Callable[[str, str], bool] = has_fitting_script,
+) -> None:
     """Replace each selected word by one of its options, where one fits."""
     for place, row, lot in zip(
         choice.positions.tolist(), choice.rows.tolist(), choice.draws[:, 0].tolist(), strict=True
     ):
-        words[place] = pick_option(pieces, words, place, row, lot) or words[place]
+        words[place] = pick_option(pieces, words, place, row, lot, fits) or words[place]
 
 
 _ARTICLES = frozenset(("a", "an", "A", "An", "AN"))
@@ -258,9 +295,18 @@ def compile_phrases(phrases: Sequence[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(map(re.escape, known)), re.IGNORECASE) if known else None
 
 
+def find_protected_ranges(text: str, protected: re.Pattern[str] | None) -> list[tuple[int, int]]:
+    """(begin, end) of addresses, HTML entities and protected phrases.
+
+    >>> find_protected_ranges("salt &amp; pepper", None)
+    [(5, 10)]
+    """
+    opaque = OPAQUE_SPAN.finditer(text) if "&" in text or "." in text or "://" in text else ()
+    phrases = protected.finditer(text) if protected else ()
+    return [match.span() for matches in (opaque, phrases) for match in matches]
+
+
 def drop_protected_spans(candidates: Spans, text: str, protected: re.Pattern[str] | None) -> Spans:
-    """The spans that overlap no protected phrase."""
-    if protected is None:
-        return candidates
-    spans = [match.span() for match in protected.finditer(text)]
+    """The spans that overlap no protected phrase, address or HTML entity."""
+    spans = find_protected_ranges(text, protected)
     return [span for span in candidates if not any(span[0] < end and begin < span[1] for begin, end in spans)]

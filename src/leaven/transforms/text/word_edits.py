@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -10,15 +11,17 @@ import numpy as np
 from leaven.datasets.catalog import Catalog
 from leaven.field_checks import check_choice
 from leaven.protocols import OperatorTraits
-from leaven.tokenization import TokenizedTexts, has_han
+from leaven.tokenization import TokenizedTexts, find_scripts, has_han
 from leaven.transforms.text import distributional_similarity
 from leaven.transforms.text.lexicon import Lexicon
+from leaven.transforms.text.phrase_heads import find_removable
 from leaven.transforms.text.protected_spans import TextReader, is_word
 from leaven.transforms.text.token_sampling import (
     Bools,
     WordEdit,
     WordSelection,
     check_text_edit,
+    has_fitting_script,
     has_options,
     pick_option,
     replace_words,
@@ -34,7 +37,8 @@ class DeleteWords:
     protect      words and phrases that stay, in addition to the catalog's brands and patterns
 
     Where we differ: a share instead of a probability for each word; sizes, prices, models, brands and negations stay;
-    at least one word stays.
+    so do the head noun of each phrase, a noun before it, and function words and what they link (`phrase_heads`); at
+    least one word stays.
     """
 
     traits: ClassVar[OperatorTraits] = OperatorTraits("delete words")
@@ -54,7 +58,7 @@ class DeleteWords:
             self.p,
             _find_deletable,
             _delete_words,
-            "all words are bound by signs",
+            "all words are heads of phrases or bound by others",
             min_words=1,
         )
 
@@ -72,7 +76,8 @@ def _shift_kinds(pieces: TokenizedTexts, step: int) -> np.ndarray[tuple[int], np
 def _find_deletable(pieces: TokenizedTexts, free: Bools) -> Bools:
     """Words next to blanks and words: a word in brackets or between slashes would leave its signs behind."""
     signs = [ord("g"), ord("-")]
-    return free & ~np.isin(_shift_kinds(pieces, -1), signs) & ~np.isin(_shift_kinds(pieces, 1), signs)
+    removable = find_removable(pieces, free)
+    return removable & ~np.isin(_shift_kinds(pieces, -1), signs) & ~np.isin(_shift_kinds(pieces, 1), signs)
 
 
 def _delete_words(words: list[str], pieces: TokenizedTexts, choice: WordSelection) -> None:
@@ -157,9 +162,10 @@ class InsertWords:
     p            probability that a text is changed
     protect      words and phrases that get no related word
 
-    Colors, materials, sizes and product nouns are never inserted: they would be claims about the item. Words without
-    related words, as without a catalog, use the lexicon. After random insertion of Wei and Zou (EDA, EMNLP 2019,
-    section 2), which inserts synonyms at random positions.
+    Colors, materials, sizes, contrasts and product nouns are never inserted: they would be claims about the item. Words
+    without related words, as without a catalog, use the lexicon. Latin words are inserted into titles in Latin script
+    only, other words where their script occurs. After random insertion of Wei and Zou (EDA, EMNLP 2019, section 2),
+    which inserts synonyms at random positions.
     """
 
     traits: ClassVar[OperatorTraits] = OperatorTraits("insert words")
@@ -188,10 +194,13 @@ def _insert_words(words: list[str], pieces: TokenizedTexts, choice: WordSelectio
     """Insert the new words, unless the text contains them already."""
     draws = choice.draws[:, 0].tolist()
     for position, row, draw in zip(choice.positions.tolist(), choice.rows.tolist(), draws, strict=True):
-        word = pick_option(pieces, words, position, row, draw)
+        word = pick_option(pieces, words, position, row, draw, _fits_main_script)
         if word:
             gap = "" if has_han(words[position]) and has_han(word) else " "
             words[position] = f"{words[position]}{gap}{word}"
+
+
+_fits_main_script = partial(has_fitting_script, needs_main_script=True)
 
 
 @dataclass(frozen=True)
@@ -203,8 +212,9 @@ class ReplaceWords:
     max_words    number of the catalog's most frequent words to draw from
     protect      words and phrases that stay
 
-    Attributes (colors, materials, sizes, product nouns) are neither replaced nor inserted. Chinese words replace
-    Chinese words. Without a catalog the words come from our lexicon.
+    Attributes (colors, materials, sizes, product nouns, contrasts such as men and women) are neither replaced nor
+    inserted. A word is replaced by one of the same script, and a Latin word only in a title in Latin script. Without a
+    catalog the words come from our lexicon.
     """
 
     traits: ClassVar[OperatorTraits] = OperatorTraits("replace words")
@@ -222,7 +232,8 @@ class ReplaceWords:
         pools = distributional_similarity.build_word_pools(catalog, lexicon, self.max_words)
 
         def options(piece: str) -> tuple[str, ...]:
-            return () if lexicon.is_attribute(piece.lower()) else pools[has_han(piece)]
+            return () if lexicon.is_attribute(piece.lower()) else pools.get(find_scripts(piece), ())
 
         reader = TextReader.from_catalog(catalog, self.protect, options, lexicon.unsplit_words)
-        return WordEdit(reader, self.share_range, self.p, has_options, replace_words, "every word is an attribute")
+        apply = partial(replace_words, fits=_fits_main_script)
+        return WordEdit(reader, self.share_range, self.p, has_options, apply, "every word is an attribute")
