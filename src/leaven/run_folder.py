@@ -1,18 +1,20 @@
 """The folder of a run: its files, and its resumable stages.
 
-Every file is written to a temporary file and renamed. A stage records the fingerprint of its inputs: a finished stage
-is skipped, an interrupted one continues with the files that it has finished, and one with changed inputs starts again.
+Every file is written to a temporary file and renamed. A stage records the fingerprint of its inputs and the digests of
+its files: a finished stage is skipped, an interrupted one continues with the files that it has finished, and one with
+changed inputs, or with files that are missing or damaged, starts again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,9 @@ LOCK_FILE, SPEC_FILE, REPORT_FILE, LOG_FILE, RECORDS_FILE, ERASURES_FILE = (
 )
 VIEWS_FOLDER = "views"
 """Subfolder of a variant with the item views of its steps."""
+
+
+_log = logging.getLogger("leaven")
 
 
 def _ignore_event(event: str, facts: Mapping[str, Any]) -> None:
@@ -121,13 +126,43 @@ class RunFolder:
         return record.is_done and record.fingerprint == fingerprint
 
     def read_record(self, name: str) -> StageRecord:
-        """The record of a stage; one without a fingerprint where there is none."""
+        """The record of a stage; one without a fingerprint where there is none, or a damaged one."""
         path = self._record_path(name)
-        return StageRecord(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else StageRecord()
+        if not path.exists():
+            return StageRecord()
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            checksum = content.pop("checksum")
+            record = StageRecord(**content)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            checksum, record = "", StageRecord("damaged")
+        if checksum == compute_fingerprint(asdict(record)):
+            return record
+        _log.warning("%s: damaged; the stage is run again", path)
+        return StageRecord()
 
     def write_record(self, name: str, record: StageRecord) -> None:
         """Write the record of a stage."""
-        write_json(self._record_path(name), asdict(record))
+        content = json.loads(json.dumps(asdict(record)))  # as it is read: text as keys, lists
+        write_json(self._record_path(name), content | {"checksum": compute_fingerprint(content)})
+
+    def renew_digests(self) -> None:
+        """Record the files of all finished stages as they are, after a change that was meant."""
+        for path in sorted((self.path / "stages").glob("*.json")):
+            record = self.read_record(path.stem)
+            files = [self.path / name for name in record.files if (self.path / name).exists()]
+            self.write_record(path.stem, replace(record, files=self._digest_files(files)))
+
+    def _digest_files(self, outputs: Sequence[Path]) -> dict[str, str]:
+        """Path within the run -> digest, of all files of these files and folders."""
+        found = [path for output in outputs for path in (output.rglob("*") if output.is_dir() else [output])]
+        files = sorted(path for path in found if path.is_file() and path.suffix != ".part")
+        return {path.relative_to(self.path).as_posix(): fingerprint_files([str(path)]) for path in files}
+
+    def _find_damaged_files(self, record: StageRecord) -> list[str]:
+        names = [self.path / name for name in record.files]
+        found = self._digest_files(names)
+        return [name for name, digest in record.files.items() if found.get(name) != digest]
 
     def _record_path(self, name: str) -> Path:
         return self.path / "stages" / f"{slugify(name)}.json"
@@ -149,11 +184,15 @@ class RunFolder:
     def run_stage(self, name: str, fingerprint: str, outputs: Sequence[Path] = ()) -> Iterator[Stage]:
         """Run a stage: skip the work if `stage.done`; fill `stage.facts` before leaving the context.
 
-        fingerprint: fingerprint of the inputs. outputs: files and folders with partial results of an interrupted stage,
-        which are deleted when `fingerprint` has changed.
+        fingerprint: fingerprint of the inputs. outputs: files and folders of the stage. They are deleted when
+        `fingerprint` has changed, and when a file of the finished stage is missing or has other contents, which is
+        logged as a warning.
         """
         record = self.read_record(name)
-        if record.fingerprint != fingerprint:
+        damaged = self._find_damaged_files(record) if record.fingerprint == fingerprint else []
+        if damaged:
+            _log.warning("%s: missing or damaged; stage %r is run again", self.path / damaged[0], name)
+        if damaged or record.fingerprint != fingerprint:
             for output in outputs:
                 shutil.rmtree(output) if output.is_dir() else output.unlink(missing_ok=True)
             record = StageRecord(fingerprint)
@@ -163,18 +202,23 @@ class RunFolder:
         yield stage
         if not stage.is_done:
             stage.seconds = round(stage.seconds + time.perf_counter() - started, 3)
-            self.write_record(name, StageRecord(fingerprint, True, stage.facts, stage.seconds))
+            files = self._digest_files(outputs)
+            self.write_record(name, StageRecord(fingerprint, True, stage.facts, stage.seconds, files))
             self.log_event("stage done", {"stage": name, "seconds": stage.seconds})
 
 
 @dataclass(frozen=True)
 class StageRecord:
-    """What the folder keeps of a stage. fingerprint: of its inputs; facts: JSON-serializable results."""
+    """What the folder keeps of a stage.
+
+    fingerprint: of its inputs; facts: JSON-serializable results; files: path within the run -> digest.
+    """
 
     fingerprint: str = ""
     is_done: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -220,7 +264,7 @@ def _check_lock(run: RunFolder, spec: Mapping[str, Any] | None) -> None:
     if not all(run.read_erasures().values()):
         fix = "complete it first: leaven erase RUN --user USER with the same user"
         raise DataError(str(run.path), "consistent files", "an incomplete erasure", fix)
-    lock = json.loads((run.path / LOCK_FILE).read_text(encoding="utf-8"))
+    lock = read_json(run.path / LOCK_FILE, "choose another folder with --out")
     if lock and ("format" not in lock or lock["format"] != FORMAT):
         got = f"one of format {lock['format']}" if "format" in lock else "one of an older leaven"
         raise DataError(str(run.path), f"a run folder of format {FORMAT}", got, "choose another folder with --out")
@@ -323,11 +367,14 @@ def write_text(path: Path, text: str) -> None:
 def read_json(path: Path, fix: str) -> dict[str, Any]:
     """Read a file written by `write_json`.
 
-    Raises DataError with this fix where there is none.
+    Raises DataError with this fix where there is none, and for a damaged one.
     """
     if not path.exists():
         raise DataError(str(path), "a file of the run", "none", fix)
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(str(path), "a file of the run, as JSON", f"a damaged file ({error})", fix) from error
     return content
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,6 +211,41 @@ def test_a_run_killed_again_and_again_ends_with_the_bytes_of_an_undisturbed_one(
     subprocess.run(command, env=environment, check=True, capture_output=True)
     for pattern in ("**/expanded/*.parquet", "records.parquet"):
         assert digest(out, pattern) == digest(done.path, pattern)
+
+
+DAMAGED = [
+    "data/train.parquet",
+    "stages/data.json",
+    "stages/fit-masks-1.json",
+    "variants/crop-then-markov/expanded/02-markov-00000.parquet",
+    "variants/masks/seed-1/model/itemknn.npz",
+    "variants/masks/seed-1/values.npz",
+]
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+@pytest.mark.parametrize("damage", ["half", "one bit", "deleted"])
+def test_a_damaged_file_of_a_run_is_named_and_made_again(done, spec, tmp_path, caplog, name, damage) -> None:
+    shutil.copytree(done.path, tmp_path / "run")
+    path = tmp_path / "run" / name
+    content = path.read_bytes()
+    middle = len(content) // 2
+    damaged = {
+        "half": content[:middle],
+        "one bit": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+    }
+    path.write_bytes(damaged[damage]) if damage in damaged else path.unlink()
+    again = run(spec, tmp_path / "run", resume=True)
+    assert Path(name).name in caplog.text or (damage == "deleted" and name.startswith("stages"))
+    for pattern in ("data/*.parquet", "variants/**/*.parquet", "variants/**/*.npz", "records.parquet"):
+        assert digest(again.path, pattern) == digest(done.path, pattern)
+
+
+def test_a_damaged_lock_is_one_clear_error(done, spec, tmp_path) -> None:
+    shutil.copytree(done.path, tmp_path / "run")
+    (tmp_path / "run" / "lock.json").write_text('{"format"')
+    with pytest.raises(DataError, match=r"lock\.json.*damaged"):
+        run(spec, tmp_path / "run", resume=True)
 
 
 def expanding(folder: Path, out: Path, *more: str) -> list[str]:

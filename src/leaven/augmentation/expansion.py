@@ -8,6 +8,7 @@ files of the step that made its source rows and written to a separate file, so m
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,8 @@ from typing import cast
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from leaven import rng
 from leaven.augmentation.apply_step import (
@@ -263,7 +266,7 @@ class _RealRows:
         if folder is None:
             return
         paths = [folder / f"00-real-{block:05d}.parquet" for block in range(count_blocks(len(train)))]
-        missing = [block for block, path in enumerate(paths) if not path.exists()]
+        missing = [block for block, path in enumerate(paths) if not _is_complete(path)]
         self._pool = ThreadPoolExecutor(n_threads)
         self._writing = [
             self._pool.submit(lambda one: _slice_block(train, one).write_file(paths[one]), block) for block in missing
@@ -309,8 +312,8 @@ class _StepWork:
 
     @property
     def is_done(self) -> bool:
-        """Whether the file of every block exists."""
-        return self.folder is not None and all(path.exists() for path in self.list_paths())
+        """Whether the file of every block is complete."""
+        return self.folder is not None and all(map(_is_complete, self.list_paths()))
 
     def make_rows(self, block: int) -> StepResult:
         """Rows of one block."""
@@ -349,13 +352,25 @@ def _write_block(work: _StepWork, block: int) -> _Block:
     """Counts are written first and rows last: where the rows exist, the counts exist too."""
     path = work.build_path(block)
     counts_path = path.with_suffix(".json")
-    if not path.exists():
+    if not _is_complete(path):
         made = work.make_rows(block)
         counts = {"synthetic": len(made.rows), "tried": made.n_tried}
         reasons = {"unchanged": dict(made.unchanged), "rejected": dict(made.rejected)}
         replace_text(counts_path, json.dumps(counts | reasons, sort_keys=True))
         made.rows.write_file(path)
     return _Block(None, **json.loads(counts_path.read_text(encoding="utf-8")))
+
+
+def _is_complete(path: Path) -> bool:
+    """Whether the file exists with its footer, which is written last; a file that lost its end is made again."""
+    try:
+        pq.read_metadata(path)
+    except FileNotFoundError:
+        return False
+    except (OSError, pa.ArrowInvalid):
+        logging.getLogger("leaven").warning("%s: damaged; its rows are created again", path)
+        return False
+    return True
 
 
 def _makes_rows(step: Step) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,12 +62,19 @@ def restore_checkpoint(
 ) -> tuple[Tensors, dict[str, Any]]:
     """Restores network and optimizer; returns (best weights so far, metadata), or ({}, {}) without a checkpoint.
 
+    A damaged checkpoint is deleted and logged as a warning: the training starts again.
+
     Raises FitError if the folder holds a different training, identified by its fingerprint.
     """
     path = folder / _FILE
     if not path.exists():
         return {}, {}
-    tensors, metadata = load_tensors(path)
+    try:
+        tensors, metadata = load_tensors(path)
+    except DataError as error:
+        logging.getLogger("leaven").warning("%s; the training starts again", error)
+        path.unlink()
+        return {}, {}
     if metadata.get("mark") != fingerprint:
         raise FitError(str(path), "the checkpoint of this training", "that of another", "name another folder")
     groups: dict[str, Tensors] = {"net": {}, "best": {}, "moment": {}}

@@ -84,6 +84,7 @@ def erase_users(folder: str | Path, users: Sequence[str]) -> ErasureResult:
     request = {f"{int(key):016x}": False for key in [*known, *pending]}
     write_json(run.path / ERASURES_FILE, earlier | request)
     result = _erase_rows(run, config, keys, tuple(users))
+    run.renew_digests()
     write_json(run.path / ERASURES_FILE, earlier | dict.fromkeys(request, True))
     return result
 

@@ -68,3 +68,14 @@ def test_missing_and_foreign_files_are_errors(tmp_path: Path) -> None:
     (tmp_path / "text.safetensors").write_text("not weights")
     with pytest.raises(DataError, match="another format"):
         load_tensors(tmp_path / "text.safetensors")
+
+
+def test_a_checkpoint_that_lost_its_end_is_named_and_the_training_starts_again(tmp_path, caplog) -> None:
+    net = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.Adam(net.parameters())
+    save_checkpoint(tmp_path, net, optimizer, {}, {"mark": "a"})
+    path = tmp_path / "training.safetensors"
+    path.write_bytes(path.read_bytes()[:-5])
+    assert restore_checkpoint(tmp_path, net, optimizer, "a") == ({}, {})
+    assert "training.safetensors" in caplog.text
+    assert not path.exists()
