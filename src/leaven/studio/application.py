@@ -11,11 +11,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
-from leaven.errors import LeavenError
+from leaven.errors import DataError, LeavenError
 from leaven.report.html import load_style
 from leaven.studio.data_routes import add_data_routes, add_gallery_routes
 from leaven.studio.guard import StudioGuard
 from leaven.studio.pages import LANGUAGE_COOKIE, Studio, describe_error, go_to, load_studio_style
+from leaven.studio.plan_routes import add_plan_routes
+from leaven.studio.run_routes import add_run_routes
 from leaven.studio.strings import LANGUAGES
 from leaven.studio.workspace import Workspace
 
@@ -34,6 +36,8 @@ def build_app(
     _add_shared_routes(app)
     add_data_routes(app, studio)
     add_gallery_routes(app, studio)
+    add_plan_routes(app, studio)
+    add_run_routes(app, studio)
     _add_error_handlers(app, studio)
     guard: Any = StudioGuard
     app.add_middleware(guard, token=token, hosts=hosts, max_upload_bytes=max_upload_bytes)
@@ -76,6 +80,10 @@ def _add_error_handlers(app: FastAPI, studio: Studio) -> None:
         page = studio.render(request, "layout.html.j2", "Problem", context)
         page.status_code = 422
         return page
+
+    @app.exception_handler(OSError)
+    async def show_disk_error(request: Request, error: OSError) -> Response:
+        return await show_error(request, DataError("disk", "a file that can be written", str(error.strerror), ""))
 
     @app.exception_handler(HTTPException)
     async def show_http_error(request: Request, error: HTTPException) -> Response:

@@ -50,7 +50,6 @@ class Control:
         return (f"{self.name}.0", f"{self.name}.1") if self.form == "range" else (self.name,)
 
 
-@cache
 def list_controls(family: str, kind: str) -> tuple[Control, ...]:
     """Controls of the fields of a kind.
 
@@ -62,6 +61,7 @@ def list_controls(family: str, kind: str) -> tuple[Control, ...]:
     return describe_controls(registry.load_kind(family, kind))
 
 
+@cache
 def describe_controls(cls: Any) -> tuple[Control, ...]:
     """Controls of the fields of a config class."""
     hints, texts = get_type_hints(cls), read_field_texts(cls)
@@ -175,6 +175,33 @@ def read_values(controls: Sequence[Control], form: Mapping[str, str]) -> dict[st
         if values != [_read_value(control, text) for text in control.default]:
             table[control.name] = sorted(values) if control.form == "range" else values[0]
     return table
+
+
+def read_changes(controls: Sequence[Control], form: Mapping[str, str], shown: Mapping[str, str]) -> dict[str, Any]:
+    """Field -> its new value, of the inputs that differ from what was shown; None for an emptied one.
+
+    Raises SpecError for a value that cannot be read.
+    """
+    changes: dict[str, Any] = {}
+    for control in controls:
+        before = [shown.get(name, text) for name, text in zip(control.inputs, control.default, strict=True)]
+        given = [form.get(name, text) for name, text in zip(control.inputs, before, strict=True)]
+        if given != before:
+            values = [_read_value(control, text) if text else None for text in given]
+            changes[control.name] = sorted(values) if control.form == "range" else values[0]
+    return changes
+
+
+def show_values(controls: Sequence[Control], table: Mapping[str, Any]) -> dict[str, str]:
+    """Name of an input -> its text, of the fields that a table has."""
+    shown: dict[str, str] = {}
+    for control in controls:
+        if control.name in table:
+            value = table[control.name]
+            values = value if control.form == "range" and isinstance(value, list) else [value]
+            texts = [one if isinstance(one, str) else format_toml_value(one) for one in values]
+            shown |= dict(zip(control.inputs, texts, strict=False))
+    return shown
 
 
 def _read_value(control: Control, text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 from urllib.parse import urlencode
@@ -155,6 +156,7 @@ def _build_gallery(studio: Studio, data: LoadedData, request: Request) -> dict[s
         "n_changed": 0,
         "one_in": data.one_in,
         "milliseconds": 0,
+        "fields_json": "{}",
         "step_kind": _name_step(modality.views.name if modality.views else "", kind),
     }
     try:
@@ -196,6 +198,7 @@ def _show_rows(
     return {
         "request": shown,
         "rows": rows,
+        "fields_json": json.dumps(shown.fields),
         "n_changed": sum(not row.reason for row in rows),
         "milliseconds": round(1000 * (time.perf_counter() - start)),
     }

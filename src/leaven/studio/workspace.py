@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from leaven.config import draft
+from leaven.config import Spec, draft
 from leaven.errors import DataError, SpecError
 from leaven.run_folder import LOCK_FILE, SPEC_FILE, compute_fingerprint, read_json, slugify, write_json, write_text
 from leaven.studio.spec_document import SpecDocument
@@ -22,6 +22,10 @@ DATA_SUFFIXES = (
 _MAX_LISTED = 200
 _STATE_FILE = "studio.json"
 _UPLOADS, _RUNS = "uploads", "runs"
+
+
+class OutdatedEdit(SpecError):
+    """An edit of a version of the spec that is not the newest."""
 
 
 @dataclass
@@ -97,6 +101,17 @@ class Workspace:
         return SpecDocument(self.spec.read_text(encoding="utf-8"), self.spec.parent)
 
     @property
+    def shown_document(self) -> SpecDocument:
+        """The draft of an edit that is not valid yet, else the stored spec."""
+        stored = self.document
+        return replace(stored, text=self.draft) if self.draft else stored
+
+    def parse(self, document: SpecDocument) -> Spec:
+        """The spec. Raises SpecError for an invalid one, or one that names files outside of the folders."""
+        self.check_paths(document)
+        return document.parse()
+
+    @property
     def revision(self) -> str:
         """Fingerprint of the stored spec: an edit of an older one is refused."""
         return compute_fingerprint(self.document.text) if self.spec else ""
@@ -109,10 +124,10 @@ class Workspace:
         if self.spec is None:
             raise SpecError("studio", "open data", "none", "open a file on the page Data")
         if revision and revision != self.revision:
-            raise SpecError("spec", "the newest version", "an edit of an older one", "reload the page, then edit again")
+            fix = "reload the page, then edit again"
+            raise OutdatedEdit("spec", "the newest version", "an edit of an older one", fix)
         self.draft = document.text
-        self.check_paths(document)
-        document.parse()
+        self.parse(document)
         before = self.document.text
         if document.text != before:
             write_text(self.spec, document.text)
@@ -137,6 +152,18 @@ class Workspace:
         self.history, self.draft = [], ""
         self._save_state()
         return target
+
+    def open_spec(self, path: Path) -> None:
+        """Edit another spec of the folders from now on. Raises SpecError for one outside of them, or invalid."""
+        inside = self.require_inside(path)
+        self.parse(SpecDocument(inside.read_text(encoding="utf-8"), inside.parent))
+        self.spec, self.history, self.draft = inside, [], ""
+        self._save_state()
+
+    def list_specs(self) -> list[Path]:
+        """Specs in the folders, without those of runs."""
+        found = (path for root in self.roots for path in sorted(root.glob("*.toml")))
+        return [path for path in dict.fromkeys(found) if not (path.parent / LOCK_FILE).exists()][:_MAX_LISTED]
 
     def _choose_new_name(self, name: str) -> Path:
         numbers = ("", *(f"-{number}" for number in range(2, 10_000)))

@@ -12,6 +12,7 @@ from unit.studio.pages import Served, serve_studio, write_log
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or ""
+PAGES = ["/data", "/gallery", "/gallery?modality=image", "/gallery?modality=text", "/plan?count=1", "/runs"]
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium: .ci/run installs it")
 
@@ -93,7 +94,7 @@ def test_a_refused_value_is_an_error_next_to_the_rows(page, studio: Served) -> N
     page.locator("#rows [role=alert]").wait_for()
 
 
-@pytest.mark.parametrize("path", ["/data", "/gallery", "/gallery?modality=image", "/gallery?modality=text"])
+@pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_has_a_serious_accessibility_fault(page, studio: Served, path: str, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
@@ -104,7 +105,7 @@ def test_no_page_has_a_serious_accessibility_fault(page, studio: Served, path: s
     assert not [(one["id"], [node["html"][:200] for node in one["nodes"][:3]]) for one in serious]
 
 
-@pytest.mark.parametrize("path", ["/data", "/gallery", "/gallery?modality=image", "/gallery?modality=text"])
+@pytest.mark.parametrize("path", PAGES)
 def test_no_page_is_wider_than_a_phone(page, studio: Served, path: str) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     open_page(page, studio, path)
@@ -116,3 +117,53 @@ def test_the_language_can_be_changed(page, studio: Served) -> None:
     page.get_by_role("link", name="中文").click()
     page.get_by_role("heading", name="数据", exact=True).wait_for()
     assert page.evaluate("document.documentElement.lang") == "zh"
+
+
+def test_a_newcomer_goes_from_a_file_to_a_finished_run(browser, tmp_path: Path) -> None:
+    log = "user,item,time\n" + "".join(
+        f"u{n % 40},i{(n * n + n // 40) % 12},{1600000000 + 1000 * n}\n" for n in range(1600)
+    )
+    (tmp_path / "mine.csv").write_text(log)
+    with serve_studio(Workspace.open([], tmp_path / "work")) as served:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(served.first_address)
+        page.set_input_files("#upload", str(tmp_path / "mine.csv"))
+        page.get_by_role("heading", name="Cleaning").wait_for()
+        page.get_by_role("link", name="Plan").click()
+        text = page.locator("#toml").input_value().replace('kind = "transformer"', 'kind = "popularity"')
+        page.locator("#toml").fill(text.replace("seeds = 3", "seeds = 2"))
+        page.get_by_role("button", name="Apply the text").click()
+        page.wait_for_function("() => document.getElementById('toml')?.defaultValue.includes('seeds = 2')")
+        page.get_by_label("markov histories", exact=True).get_by_label("Remove the variant").click()
+        page.get_by_label("markov histories", exact=True).wait_for(state="detached")
+        page.get_by_role("button", name="Start the run").click()
+        page.get_by_text("mine-1").first.wait_for()
+        page.reload()  # the run goes on
+        page.get_by_role("link", name="Results").click(timeout=240_000)
+        frame = page.frame_locator("iframe.report")
+        frame.get_by_role("heading", level=1).wait_for()
+        context.close()
+
+
+def test_a_step_is_dragged_and_its_error_is_shown_at_its_card(browser, tmp_path: Path) -> None:
+    log = write_log(tmp_path / "shop")
+    space = Workspace.open(log, tmp_path / "work")
+    with serve_studio(space) as served:
+        context = browser.new_context(viewport={"width": 1280, "height": 1600})
+        page = context.new_page()
+        page.goto(served.first_address)
+        page.goto(served.root + "/plan")
+        lane = page.get_by_label("crop a few", exact=True)
+        lane.locator("select[name=kind]").select_option("mask")
+        lane.get_by_role("button", name="Add a step").click()
+        lane.get_by_role("heading", name="2. mask").wait_for()
+        lane.locator(".card").nth(1).locator("h3").drag_to(lane.locator(".card").nth(0).locator("h3"))
+        lane.get_by_role("heading", name="1. mask").wait_for()
+        crop = lane.locator(".card").nth(1)
+        crop.locator("select[name=when]").select_option("once")
+        lane.locator(".card.broken .problem").wait_for()
+        page.get_by_role("button", name="Undo").click()
+        lane.locator(".card.broken").wait_for(state="detached")
+        assert "mask" in space.document.text
+        context.close()

@@ -14,13 +14,6 @@ document.addEventListener("click", (event) => {
     seed.value = Math.floor(Math.random() * 1000000);
     seed.dispatchEvent(new Event("input", { bubbles: true }));
   }
-  const link = closest(event, "a[data-post]");
-  if (link) {
-    event.preventDefault();
-    const form = Object.assign(document.createElement("form"), { method: "post", action: link.href });
-    document.body.append(form);
-    form.submit();
-  }
 });
 document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
