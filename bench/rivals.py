@@ -1,4 +1,4 @@
-"""Measures every recommender that fits without a network on five real logs; writes docs/evidence/rivals.md.
+"""Measures every recommender without a network on the logs of `bench.real_logs`; writes docs/evidence/rivals.md.
 
     python -m bench.rivals [--log beauty_time] [--model ease] [--again]
 
@@ -27,7 +27,6 @@ from leaven.recommenders.ease import Ease
 from leaven.recommenders.ials import Ials
 from leaven.recommenders.item_knn import ItemKnn
 from leaven.recommenders.popularity import Popularity
-from leaven.recommenders.rank_fusion import RankFusion
 from leaven.recommenders.recent_popularity import RecentPopularity
 from leaven.recommenders.sparse_linear import SparseLinear
 from leaven.recommenders.time_linear import TimeLinear
@@ -42,10 +41,6 @@ MODELS: dict[str, Callable[[], Recommender]] = {
     "sparse_linear": SparseLinear,
     "time_linear": TimeLinear,
     "ials": Ials,
-    "fusion of sparse_linear and item_knn": lambda: RankFusion(SparseLinear(), ItemKnn()),
-    "fusion of sparse_linear and time_linear": lambda: RankFusion(SparseLinear(), TimeLinear()),
-    "fusion of time_linear and item_knn": lambda: RankFusion(TimeLinear(), ItemKnn()),
-    "fusion of sparse_linear and recent_popularity": lambda: RankFusion(SparseLinear(), RecentPopularity()),
     "ease": Ease,
     "ease, dropout .3": lambda: Ease(dropout=0.3),
 }
@@ -57,8 +52,8 @@ TYPED_MODELS: dict[str, Callable[[], Recommender]] = {
 HEAD = """# Cheap rivals on real logs
 
 Every augmentation has to be compared with what a plain model reaches in seconds. NDCG@10 over all test users, ranked
-against all items that the user has not had. All recommenders have their defaults, on every log; `rank_fusion` chooses
-its weight on validation users. Seconds and memory are those of fitting and of ranking the test users, without reading
+against all items that the user has not had. All recommenders have their defaults, on every log; fusions of two are
+[a page of their own](fusion.md). Seconds and memory are those of fitting and of ranking the test users, without reading
 the log; they were measured with {threads} threads on a machine with other load.
 
 Written by `python -m bench.rivals`.

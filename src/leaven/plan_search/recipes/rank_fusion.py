@@ -21,7 +21,7 @@ class FusionRecipe:
     """
 
     expects: ClassVar[str] = "two models with different errors rank better together"
-    evidence: ClassVar[str] = "docs/evidence/rivals.md"
+    evidence: ClassVar[str] = "docs/evidence/fusion.md"
 
     def explain_unsuitable(self, context: RecipeContext) -> str:
         """Needs a second recommender."""
