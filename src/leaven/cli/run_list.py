@@ -40,8 +40,8 @@ def show_plan(
 ) -> None:
     """Plans of a spec as Mermaid diagrams, for a page or a README."""
     from leaven.config import load_spec
-    from leaven.report.plan_diagram import build_plan_diagram
+    from leaven.report.plan_diagram import build_plan_graph, render_mermaid
 
     config = load_spec(spec)
     variants = [config.variant(variant)] if variant else config.variants
-    output.print_results(*(build_plan_diagram(one.plan, one.name) + "\n" for one in variants))
+    output.print_results(*(render_mermaid(build_plan_graph(one.plan), one.name) + "\n" for one in variants))

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _WEIGHTS, _TRAINING_LOG = "ctr.safetensors", "training.json"
 WINDOW_ROWS, SAMPLED_ROWS = 262_144, 500_000
 """Rows of files in memory at the same time; rows on which the encoding of files is fitted."""
-_MEASURE = ("minus_valid_log_loss", "minus valid log loss")
 
 
 class NeuralConfig(Protocol):
@@ -69,7 +68,7 @@ def _fit(config: NeuralConfig, train: Samples | SampleFiles, training: TrainingC
     Raises FitError for one class only, or a loss that is not finite.
     """
     from leaven.nn.ctr import CtrTask
-    from leaven.nn.training import TrainerConfig
+    from leaven.nn.training import ScoreName, TrainerConfig
     from leaven.nn.training import train_network as run_training
 
     sample = train.sample_rows(SAMPLED_ROWS) if isinstance(train, SampleFiles) else train
@@ -87,7 +86,7 @@ def _fit(config: NeuralConfig, train: Samples | SampleFiles, training: TrainingC
         weight_decay=config.weight_decay,
         warm_up_steps=100 if config.lr_decay else 0,
         decay_learning_rate=config.lr_decay,
-        metric_names=_MEASURE,
+        score_name=ScoreName("valid_log_loss", "valid log loss", is_loss=True),
         validate_every=max(_count_epoch_steps(config, train) // 4, 1),
         patience=config.patience if training.steps is None else None,
         device=config.device,

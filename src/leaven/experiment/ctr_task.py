@@ -41,7 +41,7 @@ from leaven.profiling.log_statistics import compute_log_statistics
 from leaven.protocols import CtrModel, FittedCtrModel, TrainingContext
 from leaven.registry import create_config
 from leaven.run_folder import read_json, write_json
-from leaven.stats import pool_small_groups
+from leaven.stats import find_small_groupings, pool_small_groups
 
 _FACTS = "parts.json"
 CURVE_GROUPS = 10
@@ -148,8 +148,9 @@ def evaluate_model(
         if not one.has_user_values
     }
     groups = {}
-    segments = {**label_row_segments(test, parts.train), **label_user_attributes(test.names, test.user_ids)}
-    for by, names in segments.items():
+    segments = _label_segments(parts)
+    small = find_small_groupings(segments, test.user_ids)
+    for by, names in ((by, names) for by, names in segments.items() if by not in small):
         pooled_names = pool_small_groups(names, test.user_ids)
         for group in np.unique(pooled_names):
             mine = pooled_names == group
@@ -160,6 +161,12 @@ def evaluate_model(
     bins = zip(predicted.tolist(), observed.tolist(), size.tolist(), strict=True)
     calibration = tuple(CalibrationBin(round(p, 5), round(o, 5), int(rows)) for p, o, rows in bins)
     return EvaluationResult(values, pooled, groups, threshold=threshold, calibration=calibration)
+
+
+def _label_segments(parts: SampleSplit) -> dict[str, npt.NDArray[np.str_]]:
+    """Grouping -> group of each test row."""
+    test = parts.test
+    return {**label_row_segments(test, parts.train), **label_user_attributes(test.names, test.user_ids)}
 
 
 def list_users(parts: SampleSplit) -> npt.NDArray[np.uint64]:
@@ -184,9 +191,10 @@ def build_task_facts(
         for name, mine in by_variant.items()
     }
     facts = CtrFacts(variants, float(parts.test.label.mean()))
+    small = find_small_groupings(_label_segments(parts), parts.test.user_ids)
     if _POPULAR not in parts.train.numeric:
-        return TaskFacts(ctr=facts)
+        return TaskFacts(ctr=facts, skipped_groupings=small)
     popular = create_config("ctr_models", "popularity", {"column": _POPULAR}).fit(parts.train, TrainingContext())
     result = evaluate_model(popular, parts, evaluate, config.seed)
     values = {name: float(one.mean()) for name, one in result.values.items() if np.isfinite(one).all()}
-    return TaskFacts(ctr=replace(facts, popularity_column=_POPULAR, popularity=values))
+    return TaskFacts(ctr=replace(facts, popularity_column=_POPULAR, popularity=values), skipped_groupings=small)

@@ -80,7 +80,8 @@ class PreparedData:
 @dataclass(frozen=True)
 class TaskFacts:
     """Facts of a run that only its task has. best_possible: value of the deciding metric for a model that knows the
-    simulation; None for other logs."""
+    simulation; None for other logs. skipped_groupings: groupings of rows whose groups have too few users."""
 
     best_possible: float | None = None
     ctr: CtrFacts | None = None
+    skipped_groupings: tuple[str, ...] = ()

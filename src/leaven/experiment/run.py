@@ -43,6 +43,7 @@ from leaven.progress import ProgressCallback, no_progress, prefix_progress
 from leaven.protocols import Engine, Model
 from leaven.registry import create_config
 from leaven.report.html import write_report
+from leaven.report.plan_diagram import build_plan_graph
 from leaven.run_folder import (
     RECORDS_FILE,
     REPORT_FILE,
@@ -191,6 +192,7 @@ class _VariantExpander:
             steps=tuple(steps.values()),
             previews=tuple(previews),
             galleries=galleries,
+            plan=build_plan_graph(plan),
         )
 
 

@@ -65,7 +65,9 @@ def build_run_facts(
     compared = _compare_metrics(bench, trials)
     trainings = [one.record.training for one in trials]
     own = bench.task.build_task_facts(config, bench.data.split, bench.evaluate, trainings)
-    comparison = stats.build_facts(compared.main, compared.others, _average_pooled(trials), own.best_possible)
+    comparison = stats.build_facts(
+        compared.main, compared.others, _average_pooled(trials), own.best_possible, own.skipped_groupings
+    )
     rows = [variant.facts for variant in variants]
     return RunFacts(
         name=name,

@@ -206,14 +206,13 @@ def describe_training(fitted: FittedModel, variant: str, seed: int, seconds: flo
 
 
 def _describe_validation(point: Mapping[str, float]) -> ValidationFacts:
-    """One record of a training curve. The validation score of a CTR model is its negative log loss."""
+    """One record of a training curve."""
     known = dict(point)
-    loss = known.get("minus_valid_log_loss")
     return ValidationFacts(
         step=int(known.get("step", 0)),
         loss=known.get("loss"),
         ndcg=known.get("valid_ndcg"),
-        log_loss=None if loss is None else -loss,
+        log_loss=known.get("valid_log_loss"),
     )
 
 

@@ -33,6 +33,8 @@ from leaven.facts.training_facts import (
 from leaven.facts.variant_facts import (
     GalleryFacts,
     ImageExample,
+    PlanEdge,
+    PlanGraph,
     Preview,
     ReuseFacts,
     StepFacts,
@@ -60,6 +62,8 @@ __all__ = [
     "Interval",
     "JsonObject",
     "PilotFacts",
+    "PlanEdge",
+    "PlanGraph",
     "Preview",
     "ReproductionFacts",
     "ReuseFacts",

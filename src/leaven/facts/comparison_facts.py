@@ -65,6 +65,7 @@ class ComparisonFacts:
     metrics             metric -> effects of each variant against the baseline, the deciding metric first
     pooled              metric -> variant -> one number for all users, which has no test
     best_possible       value of the deciding metric for a model that knows the simulation; None for real logs
+    skipped_groupings   groupings of the users whose groups are all too small to compare
     """
 
     metric: str
@@ -80,6 +81,7 @@ class ComparisonFacts:
     metrics: Mapping[str, tuple[EffectFacts, ...]] = field(default_factory=dict)
     pooled: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     best_possible: float | None = None
+    skipped_groupings: tuple[str, ...] = ()
 
     def list_effects(self, metric: str) -> tuple[EffectFacts, ...]:
         """Effects of all variants on a metric; empty for a metric without a test."""

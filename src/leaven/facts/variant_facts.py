@@ -115,12 +115,30 @@ class ReuseFacts:
 
 
 @dataclass(frozen=True)
+class PlanEdge:
+    """Rows that go from one node of a plan to another. label: "adds", "views" or ""."""
+
+    source: str
+    target: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class PlanGraph:
+    """A plan as a graph: real rows, items, steps, training rows. nodes: id -> lines of its label."""
+
+    nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    edges: tuple[PlanEdge, ...] = ()
+
+
+@dataclass(frozen=True)
 class VariantFacts:
     """Rows of one variant.
 
     real_rows, synthetic_rows  numbers of rows that training starts with
     seconds                    time to create the rows
     reuse                      only where steps were left out of an expanded folder
+    plan                       the steps as a graph
     """
 
     name: str
@@ -132,3 +150,4 @@ class VariantFacts:
     galleries: tuple[GalleryFacts, ...] = ()
     seconds: float = 0.0
     reuse: ReuseFacts | None = None
+    plan: PlanGraph = field(default_factory=PlanGraph)

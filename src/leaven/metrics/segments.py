@@ -12,6 +12,7 @@ from leaven.datasets.histories import HeldOut, Histories
 from leaven.datasets.log_names import LogNames, RowIds
 from leaven.datasets.samples import Samples
 from leaven.metrics.ranking.beyond_accuracy import count_item_popularity, is_head
+from leaven.stats.effect import MIN_USERS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,7 +79,7 @@ def label_user_attributes(names: LogNames | None, row_ids: RowIds) -> dict[str, 
     """Return attribute -> its value for the user of each row, str (rows,); attributes with one value are left out.
 
     Numbers with more than 8 values are cut at their terciles: "low (7-25)". Of texts, the 7 most frequent and "other
-    values". "not known": users without a value.
+    values", unless all are rarer than `MIN_USERS`. "not known": users without a value.
     """
     if names is None:
         return {}
@@ -105,7 +106,9 @@ def label_by_value(cells: pa.Array) -> Labels:
             np.asarray(cells.drop_null().to_pylist(), np.str_), return_inverse=True, return_counts=True
         )
         rank = np.argsort(np.argsort(-counts, kind="stable"))
-        is_frequent = np.ones(len(values), bool) if len(values) <= MAX_VALUES else rank < MAX_VALUES - 1
+        # Where every value is rare, the joined others would be one group of nearly all users, which says nothing.
+        joins = len(values) > MAX_VALUES and counts.max() >= MIN_USERS
+        is_frequent = rank < MAX_VALUES - 1 if joins else np.ones(len(values), bool)
         labels[is_known] = np.where(is_frequent, values, OTHER_VALUES)[index]
     return np.asarray(labels, np.str_)
 

@@ -70,6 +70,15 @@ class StepRng:
 
 
 @dataclass(frozen=True)
+class ScoreName:
+    """Name of a validation score: in the curve, and for display. is_loss: the score is minus a loss, which is shown."""
+
+    key: str
+    label: str
+    is_loss: bool = False
+
+
+@dataclass(frozen=True)
 class TrainerConfig:
     """Configuration of the training loop.
 
@@ -78,7 +87,7 @@ class TrainerConfig:
     learning_rate        peak after `warm_up_steps`, followed by linear decay to 0
     betas                of AdamW
     decay_learning_rate  False: constant learning rate
-    metric_names         of the validation score: in the curve, and for display
+    score_name           of the validation score, in the curve and for display
     validate_every       steps between validations and between checkpoints
     patience             validations without improvement before training stops; None: never
     fingerprint          identifies this training in checkpoints
@@ -94,7 +103,7 @@ class TrainerConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     warm_up_steps: int = 100
     decay_learning_rate: bool = True
-    metric_names: tuple[str, str] = ("valid_ndcg", "valid NDCG@10")
+    score_name: ScoreName = ScoreName("valid_ndcg", "valid NDCG@10")
     validate_every: int = 250
     patience: int | None = None
     device: str = "auto"
@@ -283,9 +292,9 @@ def _validate(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -
     record = {"step": float(state.step), "loss": loss, "seconds": round(state.seconds, 2)}
     message = f"training · loss {loss:.3f}"
     if score is not None:
-        name, label = run.course.metric_names
-        record[name] = score
-        message += f", {label} {score:.4f}"
+        name = run.course.score_name
+        record[name.key] = -score if name.is_loss else score
+        message += f", {name.label} {record[name.key]:.4f}"
         state.worse += 1
         if score > state.best:
             state.best, state.best_step, state.worse = score, state.step, 0

@@ -26,8 +26,10 @@ from leaven.facts import (
     VariantFacts,
 )
 from leaven.report import charts
+from leaven.report.data_notes import list_cleaning_losses, list_reading_notes
 from leaven.report.interval_plot import AxisScale
 from leaven.report.number_format import format_number, list_scalars
+from leaven.report.plan_diagram import draw_plan, render_mermaid
 from leaven.report.row_previews import PreviewView, TextView, build_preview, build_text
 
 MAX_PREVIEWS, MAX_EXAMPLES, MAX_COLUMNS = 10, 3, 8
@@ -118,11 +120,13 @@ def _build_metrics_tables(comparison: ComparisonFacts) -> tuple[MetricsTable, ..
 
 @dataclass(frozen=True)
 class SegmentsSection:
-    """Effects by segment. groups: grouping -> group of users -> effect of each variant."""
+    """Effects by segment. groups: grouping -> group of users -> effect of each variant. skipped: groupings whose groups
+    are all too small."""
 
     metric: str
     scale: AxisScale
     groups: Mapping[str, Mapping[str, tuple[EffectFacts, ...]]]
+    skipped: tuple[str, ...] = ()
 
 
 def build_segments_section(comparison: ComparisonFacts | None) -> SegmentsSection | None:
@@ -134,7 +138,7 @@ def build_segments_section(comparison: ComparisonFacts | None) -> SegmentsSectio
         of_grouping = groups.setdefault(effect.by, {})
         of_grouping[effect.segment] = (*of_grouping.setdefault(effect.segment, ()), effect)
     scale = AxisScale.from_effects(comparison.segments, comparison.min_effect)
-    return SegmentsSection(comparison.metric, scale, groups)
+    return SegmentsSection(comparison.metric, scale, groups, comparison.skipped_groupings)
 
 
 def build_calibration_section(facts: CtrFacts | None) -> Plot | None:
@@ -166,6 +170,8 @@ class VariantView:
     facts: VariantFacts
     previews: tuple[PreviewView, ...]
     galleries: tuple[GalleryView, ...]
+    plan: Markup
+    mermaid: str
 
 
 def build_rows_section(facts: RunFacts) -> list[VariantView] | None:
@@ -177,6 +183,8 @@ def build_rows_section(facts: RunFacts) -> list[VariantView] | None:
             variant,
             tuple(build_preview(preview) for preview in variant.previews[:MAX_PREVIEWS]),
             tuple(_build_gallery(gallery) for gallery in variant.galleries),
+            draw_plan(variant.plan),
+            render_mermaid(variant.plan, variant.name),
         )
         for variant in facts.variants
         if variant.steps
@@ -191,7 +199,8 @@ def _build_gallery(gallery: GalleryFacts) -> GalleryView:
 
 @dataclass(frozen=True)
 class DataSection:
-    """The log before training. idle_rules: names of rules of cleaning that found nothing."""
+    """The log before training. idle_rules: names of rules of cleaning that found nothing. losses, notes: sentences on
+    dropped lines and on assumptions."""
 
     tiles: list[tuple[str, str]]
     reading: list[tuple[str, str]]
@@ -199,6 +208,8 @@ class DataSection:
     rules: tuple[CleaningRuleFacts, ...]
     idle_rules: tuple[CleaningRuleFacts, ...]
     plots: tuple[Plot, ...]
+    losses: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def build_data_section(data: DataFacts) -> DataSection | None:
@@ -208,11 +219,13 @@ def build_data_section(data: DataFacts) -> DataSection | None:
     plots = {key: plot for shape in _PLOTS for key, plot in _draw_plot(shape, data.statistics).items()}
     return DataSection(
         tiles=list_scalars(data.statistics, skip=tuple(plots)),
-        reading=list_scalars(data.reading),
+        reading=list_scalars(data.reading, skip=("notes", "left_out")),
         split=list_scalars(data.split),
         rules=tuple(rule for rule in data.cleaning if rule.touched or rule.dropped),
         idle_rules=tuple(rule for rule in data.cleaning if not (rule.touched or rule.dropped)),
         plots=tuple(plots.values()),
+        losses=list_cleaning_losses(data),
+        notes=list_reading_notes(data),
     )
 
 

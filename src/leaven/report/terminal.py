@@ -11,6 +11,7 @@ from rich.text import Text
 
 from leaven.facts import ComparisonFacts, RunFacts
 from leaven.report import controller_section, labels
+from leaven.report.data_notes import list_cleaning_losses, list_reading_notes
 from leaven.report.number_format import format_lift, format_mean, format_number, format_p_value
 from leaven.stats.effect import format_metric_name, format_percent
 
@@ -24,6 +25,7 @@ def build_verdict_table(facts: RunFacts) -> Group:
         parts += ["", _build_table(facts.comparison)]
     sentences = facts.verdict.sentences if facts.verdict is not None else ()
     parts += [Text(f"• {sentence}") for sentence in (*sentences, *controller_section.summarize_decisions(facts))]
+    parts += [Text(note) for note in (*list_cleaning_losses(facts.data), *list_reading_notes(facts.data))]
     return Group(*parts)
 
 

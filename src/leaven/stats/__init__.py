@@ -6,6 +6,7 @@ from leaven.stats.ranking_comparison import (
     add_segments,
     build_facts,
     compare_variants,
+    find_small_groupings,
     pool_small_groups,
 )
 from leaven.stats.run_diff import RunComparison, compare_runs
@@ -26,5 +27,6 @@ __all__ = [
     "build_summary",
     "compare_runs",
     "compare_variants",
+    "find_small_groupings",
     "pool_small_groups",
 ]

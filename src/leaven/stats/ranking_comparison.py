@@ -22,7 +22,8 @@ Labels = npt.NDArray[np.generic]
 @dataclass(frozen=True)
 class Comparison:
     """effects: each variant against the baseline. against_control: each variant against duplicated real rows.
-    segments: each variant against the baseline, group by group. means: variant -> mean.
+    segments: each variant against the baseline, group by group. means: variant -> mean. skipped_groupings: names of
+    groupings whose groups are all too small to compare.
     """
 
     config: ComparisonConfig
@@ -30,6 +31,7 @@ class Comparison:
     against_control: Sequence[Effect] = ()
     segments: Sequence[Effect] = ()
     means: Mapping[str, float] = field(default_factory=dict)
+    skipped_groupings: tuple[str, ...] = ()
 
 
 def compare_variants(
@@ -54,12 +56,15 @@ def compare_variants(
     all_users = _UserGroup(table, variants, config, "", "all")
     control = config.control if config.control in variants[1:] else None
     others = [variant for variant in variants[1:] if variant != control]
+    small = find_small_groupings(segments or {})
+    compared = {by: labels for by, labels in (segments or {}).items() if by not in small}
     return Comparison(
         config,
         _adjust_effects([all_users.compare_pair(variant, config.baseline) for variant in variants[1:]]),
         _adjust_effects([all_users.compare_pair(variant, control) for variant in others] if control else []),
-        _adjust_effects(list(_compare_segments(table, variants, config, segments or {}))),
+        _adjust_effects(list(_compare_segments(table, variants, config, compared))),
         dict(zip(variants, table.mean(axis=(1, 2)).tolist(), strict=True)),
+        small,
     )
 
 
@@ -84,11 +89,12 @@ def build_facts(
     others: Sequence[Comparison] = (),
     pooled: Mapping[str, Mapping[str, float | None]] | None = None,
     best_possible: float | None = None,
+    skipped_groupings: Sequence[str] = (),
 ) -> ComparisonFacts:
     """Return the comparison for reports: the main metric and the other metrics.
 
     pooled: metric -> variant -> one number for all users, for metrics without a test. best_possible: value of the main
-    metric for a model that knows the simulation.
+    metric for a model that knows the simulation. skipped_groupings: further ones, whose groups are too small.
     """
     return ComparisonFacts(
         metric=main.config.metric,
@@ -104,6 +110,7 @@ def build_facts(
         metrics={one.config.metric: _list_facts(one.effects) for one in (main, *others)},
         pooled=pooled or {},
         best_possible=best_possible,
+        skipped_groupings=(*main.skipped_groupings, *skipped_groupings),
     )
 
 
@@ -200,6 +207,23 @@ def pool_small_groups(labels: npt.NDArray[Any], users: npt.NDArray[Any] | None =
     if is_small.sum() < 2:
         return labels
     return np.where(is_small[group], POOLED, labels)
+
+
+def find_small_groupings(segments: Mapping[str, Labels], users: Labels | None = None) -> tuple[str, ...]:
+    """Return the groupings whose groups all have fewer than `MIN_USERS` users, where they have several.
+
+    segments: name of a grouping -> group of each row (rows,). users (rows,): user of each row; None: every row is one.
+
+    >>> find_small_groupings({"zip": np.array(["1", "2"] * 20), "country": np.array(["NL"] * 38 + ["BE"] * 2)})
+    ('zip',)
+    """
+    return tuple(by for by, labels in segments.items() if _are_all_small(np.asarray(labels), users))
+
+
+def _are_all_small(labels: npt.NDArray[Any], users: npt.NDArray[Any] | None) -> bool:
+    groups = np.unique(labels)
+    owners = np.arange(len(labels)) if users is None else users
+    return len(groups) > 1 and all(len(np.unique(owners[labels == group])) < MIN_USERS for group in groups)
 
 
 def _compare_segments(

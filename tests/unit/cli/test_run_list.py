@@ -5,7 +5,7 @@ from pathlib import Path
 
 from leaven.augmentation import Plan, Step
 from leaven.cli.entry import run_command
-from leaven.report.plan_diagram import build_plan_diagram
+from leaven.report.plan_diagram import build_plan_graph, render_mermaid
 from leaven.transforms.sequence.crop import Crop
 from leaven.transforms.sequence.masking import Mask
 
@@ -28,7 +28,7 @@ def test_unfinished_and_unreadable_runs_are_listed(tmp_path, capsys) -> None:
 
 def test_a_diagram_shows_what_each_step_reads() -> None:
     plan = Plan([Step(Mask(), mode="in_place"), Step(Crop(), weight=0.5)])
-    lines = [line.strip() for line in build_plan_diagram(plan).splitlines()]
+    lines = [line.strip() for line in render_mermaid(build_plan_graph(plan)).splitlines()]
     assert "real --> step1" in lines
     assert "step1 --> step2" in lines
     assert "step2 -->|adds| training" in lines

@@ -92,6 +92,9 @@ def test_every_figure_that_a_reader_sees_is_in_the_facts(facts, page) -> None:
             known |= writings(leaf)
         else:
             words += f" {leaf}"
+    dropped = [rule["dropped"] for rule in facts["data"]["cleaning"] if rule["dropped"]]
+    known |= {f"{sum(dropped):,}"}  # what cleaning dropped is shown as a sum and as shares of the lines
+    known |= {f"{100 * one / facts['data']['reading']['lines']:.1f}" for one in (*dropped, sum(dropped))}
     figure = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
     known |= set(figure.findall(words.replace("_", " ")))
     unknown = [f for f in figure.findall(" ".join(read(page).seen)) if f not in known]

@@ -140,7 +140,7 @@ def build_trainer_config(
         key=rng.derive_key(key, "training"),
         steps=steps,
         learning_rate=config.learning_rate,
-        metric_names=("valid_log_likelihood", "valid log likelihood of an event"),
+        score_name=training.ScoreName("valid_log_likelihood", "valid log likelihood of an event"),
         validate_every=max(steps // _N_VALIDATIONS, 1),
         patience=_PATIENCE,
         device=config.device,

@@ -63,7 +63,7 @@ def train_generator(
     import torch
 
     from leaven.nn.tabular_codec import EncodedRows
-    from leaven.nn.training import TrainerConfig
+    from leaven.nn.training import ScoreName, TrainerConfig
     from leaven.nn.training import train_network as run_training
 
     schema = RowSchema.from_samples(train, kind)
@@ -81,7 +81,7 @@ def train_generator(
         learning_rate=config.learning_rate,
         weight_decay=0.0,
         validate_every=max(steps // 20, 1),
-        metric_names=("minus_valid_loss", "minus valid loss"),
+        score_name=ScoreName("valid_loss", "valid loss", is_loss=True),
         device=config.device,
         precision="32-true",
         on_progress=on_progress,

@@ -60,7 +60,7 @@ class OrderAgnostic:
         import torch
 
         from leaven.nn.order_agnostic import OrderAgnosticTask
-        from leaven.nn.training import TrainerConfig
+        from leaven.nn.training import ScoreName, TrainerConfig
         from leaven.nn.training import train_network as run_training
 
         schema = RowSchema.from_samples(train, "order_agnostic")
@@ -78,7 +78,7 @@ class OrderAgnostic:
             steps=steps,
             learning_rate=self.learning_rate,
             validate_every=max(steps // 20, 1),
-            metric_names=("minus_valid_loss", "minus valid loss"),
+            score_name=ScoreName("valid_loss", "valid loss", is_loss=True),
             device=self.device,
             precision="32-true",
             on_progress=on_progress,
