@@ -106,7 +106,7 @@ def label_by_value(cells: pa.Array) -> Labels:
             np.asarray(cells.drop_null().to_pylist(), np.str_), return_inverse=True, return_counts=True
         )
         rank = np.argsort(np.argsort(-counts, kind="stable"))
-        # Where every value is rare, the joined others would be one group of nearly all users, which says nothing.
+        # Where every value is rare, the joined others would be one group of nearly all users: no information.
         joins = len(values) > MAX_VALUES and counts.max() >= MIN_USERS
         is_frequent = rank < MAX_VALUES - 1 if joins else np.ones(len(values), bool)
         labels[is_known] = np.where(is_frequent, values, OTHER_VALUES)[index]
