@@ -17,7 +17,7 @@ from leaven.errors import LeavenError, SpecError
 from leaven.experiment import describe_run
 from leaven.introspection import format_toml_value
 from leaven.modalities import list_modalities
-from leaven.report.plan_diagram import build_plan_diagram
+from leaven.report.plan_diagram import build_plan_graph, render_mermaid
 from leaven.studio.controls import Control, describe_controls, show_values
 from leaven.studio.loaded_data import LoadedData
 from leaven.studio.pages import describe_error
@@ -163,7 +163,12 @@ def _add_counts(view: VariantView, spec: Spec, place: int, data: LoadedData | No
         replace(card, count=_count_step(step, data), curve=_draw_schedule(step))
         for card, step in zip(view.cards, plan.named_steps, strict=True)
     ]
-    return replace(view, cards=tuple(cards), total=_count_plan(plan, data), diagram=build_plan_diagram(plan, view.name))
+    return replace(
+        view,
+        cards=tuple(cards),
+        total=_count_plan(plan, data),
+        diagram=render_mermaid(build_plan_graph(plan), view.name),
+    )
 
 
 def _count_step(step: Step, data: LoadedData | None) -> str:
