@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from leaven.errors import LeavenError
-from leaven.facts.run_facts import FACTS_FILE, RunFacts
-from leaven.run_folder import LOCK_FILE, RunFolder
+from leaven.facts.run_facts import FACTS_FILE, read_run_facts
+from leaven.run_folder import LOCK_FILE
 
 _DEPTH = 3  # folders below the given one that are searched
 
@@ -35,7 +35,7 @@ def _read_entry(lock: Path) -> RunEntry:
     if not (path / FACTS_FILE).exists():
         return RunEntry(str(path), path.name, "unfinished", "", changed)
     try:
-        facts = RunFacts.from_json(RunFolder(path).read_facts())
+        facts = read_run_facts(path)
     except LeavenError as error:
         return RunEntry(str(path), path.name, "unreadable", error.got, changed)
     verdict = "" if facts.verdict is None else facts.verdict.headline

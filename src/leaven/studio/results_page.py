@@ -62,7 +62,7 @@ class ComparisonView:
 
 def list_steps(folder: Path) -> list[StepRows]:
     """Steps with stored rows of every variant."""
-    files = [file for file in list_row_files(open_run(folder)) if file.is_variant]
+    files = [file for file in list_row_files(open_run(folder)) if file.is_variant and file.step]
     counts: dict[tuple[str, int], int] = {}
     for file in files:
         counts[file.part, file.step] = counts.get((file.part, file.step), 0) + len(load_row_names(file.path).row_ids)

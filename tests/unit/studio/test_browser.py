@@ -120,9 +120,7 @@ def test_the_language_can_be_changed(page, studio: Served) -> None:
 
 
 def test_a_newcomer_goes_from_a_file_to_a_finished_run(browser, tmp_path: Path) -> None:
-    log = "user,item,time\n" + "".join(
-        f"u{n % 40},i{n * 7919 % 97},{1600000000 + 1000 * n}\n" for n in range(1600)
-    )
+    log = "user,item,time\n" + "".join(f"u{n % 40},i{n * 7919 % 97},{1600000000 + 1000 * n}\n" for n in range(1600))
     (tmp_path / "mine.csv").write_text(log)
     with serve_studio(Workspace.open([], tmp_path / "work")) as served:
         context = browser.new_context()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from leaven.report.run_index import list_run_folders
 from leaven.studio.jobs import JobManager, JobStatus
 from leaven.studio.workspace import Workspace
 from unit.studio.pages import open_client, write_log
@@ -125,3 +126,9 @@ def test_a_job_that_fails_shows_why(space: Workspace, tmp_path: Path) -> None:
     spec = space.document.set_value(["clean", "min_user_events"], 100_000).parse()
     status = wait_for(jobs, jobs.start("run", spec).name, "failed")
     assert "expected" in " ".join(status.lines)
+
+
+def test_a_finished_run_is_listed_with_its_verdict(finished: JobStatus) -> None:
+    entries = {entry.folder: entry for entry in list_run_folders(Path(finished.job.run).parent)}
+    assert entries[finished.job.run].state == "finished"
+    assert "NDCG@10" in entries[finished.job.run].verdict
