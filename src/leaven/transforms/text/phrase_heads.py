@@ -35,9 +35,14 @@ _AUDIENCE_OR_TIME = split_words(
 _MODIFIER_ENDING = re.compile(
     r".{3,}(?:ful|ous|ish|ive|ical|istic|iest|ier)|.{4,}(?:ed|ly|ing)|.{3,}(?:isch|lich|ig|ige|iger|iges)"
 )
+_PARTICIPLE = re.compile(r".{3,}(?:ing|ed)")
 _NOUN_ENDING_IN_ING = split_words(
     """ring string earring earrings bedding clothing stocking stockings legging leggings lighting seasoning dressing
     flooring wing king pudding railing ceiling fishing gaming camping cycling running"""
+)
+# characters that end product nouns, of which the dictionary takes some for verbs or numbers: 炒锅, 大米
+_PRODUCT_ENDINGS = frozenset(
+    "锅米机器鞋裤裙衣衫帽包袋杯壶瓶盒箱柜桌椅床灯笔书刀布巾垫枕被毯膏霜液乳粉膜茶酒奶饭面肉糖饼果菜鱼车表链环镜盆碗盘筷勺叉扇伞球拍架线壳套卡板管锁肌肤"
 )
 _NOUNS_AND_UNKNOWN = ("n", "vn", "an", "l", "i", "j", "x", "q", "k", "e")
 
@@ -94,8 +99,9 @@ _ARTICLES = frozenset(("a", "an", "A", "An", "AN"))
 
 
 def _find_heads(tokens: tuple[str, ...], phrase: list[int], is_bound: bool) -> list[int]:
-    """The head of a phrase, and the noun before it, which may form a compound with it: "hair dryer".
+    """The head of a phrase, and the noun before it, which may form a compound with it, as in "hair dryer".
 
+    So may a noun and a participle: "noise cancelling".
     Chinese words are not separated: all nouns may be parts of a compound, and so may contrasts before a noun, as in
     敏感肤质. The last word of a bound phrase stays.
     """
@@ -104,8 +110,12 @@ def _find_heads(tokens: tuple[str, ...], phrase: list[int], is_bound: bool) -> l
         return phrase[-1:] if is_bound else []
     if find_scripts(tokens[nouns[-1]]) & _UNSPACED:
         return [*nouns, *(place - 1 for place in nouns if place - 1 in phrase and _is_contrast(tokens[place - 1]))]
-    is_compound = len(nouns) > 1 and phrase.index(nouns[-1]) - phrase.index(nouns[-2]) == 1
-    return nouns[-2:] if is_compound else nouns[-1:]
+    heads = [nouns[-1]]
+    for before, word in pairwise(phrase):
+        is_part = before in nouns or _is_contrast(tokens[before].lower())
+        if (word == nouns[-1] and is_part) or (before in nouns and _PARTICIPLE.fullmatch(tokens[word].lower())):
+            heads += [before, word]
+    return heads
 
 
 def _is_contrast(token: str) -> bool:
@@ -132,5 +142,6 @@ def find_role(token: str) -> str:
     if kind is not None or word in lexicon.modifiers or word in _AUDIENCE_OR_TIME or is_claim(word):
         return MODIFIER
     if has_han(word):
-        return OTHER if find_part_of_speech(word).startswith(_NOUNS_AND_UNKNOWN) else MODIFIER
+        is_noun = word[-1] in _PRODUCT_ENDINGS or find_part_of_speech(word).startswith(_NOUNS_AND_UNKNOWN)
+        return OTHER if is_noun else MODIFIER
     return MODIFIER if _MODIFIER_ENDING.fullmatch(word) and word not in _NOUN_ENDING_IN_ING else OTHER

@@ -23,6 +23,7 @@ from leaven.tokenization import (
     TokenizedTexts,
     Vocabulary,
     find_han_runs,
+    find_scripts,
     has_han,
     is_address,
     tokenize_text,
@@ -59,7 +60,7 @@ _LABELS = split_words("""spf pa upf uva uvb ph no nr type model series vol vitam
 _SIZE_SYSTEMS = split_words("""EU EUR US USA UK FR IT DE ES JP CN KR AU BR INT Eu Us Uk""")
 _SIZE_LABELS = split_words(
     """size sizes sized größe größen groesse konfektionsgröße schuhgröße einheitsgröße taille pointure talla tallas
-    taglia maat storlek størrelse rozmiar размер サイズ フリーサイズ 尺码 尺寸 鞋码 码数 사이즈"""
+    taglia maat storlek størrelse rozmiar размер サイズ フリーサイズ 尺码 尺寸 鞋码 码 号 码数 사이즈"""
 )
 _SIZE_WORDS = split_words(
     """onesize one-size one-size-fits-all one-size-fits-most free-size os osfa osfm xlarge x-large xx-large xxx-large
@@ -258,6 +259,15 @@ class ProtectedPhrases:
                     found[begin:end] = True
 
 
+def _mark_japanese_compounds(pieces: TokenizedTexts, row: int, found: npt.NDArray[np.bool_]) -> None:
+    """Set `found` for words that touch another one: the segmenter is Chinese, and cuts 詰め替え into pieces."""
+    begin, end = pieces.start_list[row], pieces.start_list[row + 1]
+    is_joined = [bool(find_scripts(word) & {"Han", "Kana"}) for word in pieces.tokens[begin:end]]
+    for place in range(1, end - begin):
+        if is_joined[place - 1] and is_joined[place]:
+            found[begin + place - 1 : begin + place + 1] = True
+
+
 _JOINERS = re.compile(r"['’.\-&/,:]")
 
 
@@ -309,4 +319,7 @@ class TextReader:
         pieces = tokenize_texts(texts, self.vocabulary)
         found = find_protected(pieces)
         self.phrases.mark_phrases(pieces, found)
+        for row, text in enumerate(texts):
+            if not text.isascii() and "Kana" in find_scripts(text):
+                _mark_japanese_compounds(pieces, row, found)
         return pieces, _CHANGEABLE[pieces.kind_codes] & ~found

@@ -56,6 +56,8 @@ def list_free(text: str) -> list[str]:
         ("ワンピース フリーサイズ", ["フリーサイズ"]),
         ("外套 均码", ["均码"]),
         ("加大码女装", ["加大码"]),
+        ("睡衣 L码", ["L", "码"]),
+        ("纸尿裤 NB码", ["NB", "码"]),
         ("洗发水五百克", ["五百", "克"]),
         ("面膜三片装", ["三片", "装"]),
         ("大米一公斤", ["一", "公斤"]),
@@ -156,6 +158,12 @@ def test_inserted_words_are_of_a_script_of_the_title(
         ("Damen Winterjacke warm schwarz", ["Winterjacke"]),
         ("Weiche Handcreme für trockene Haut 75 ml", ["Handcreme für", "Haut 75 ml"]),
         ("Crema hidratante para piel seca", ["Crema", "para piel"]),
+        ("Wireless Noise Cancelling Headphones with Mic", ["Noise Cancelling Headphones with Mic"]),
+        ("Organic Dog Food for Sensitive Stomach", ["Dog Food for", "Stomach"]),
+        ("大米 五公斤装 新鲜", ["大米 五公斤装"]),
+        ("不粘锅 炒锅 家用", ["锅 炒锅"]),
+        ("可愛い 猫の ぬいぐるみ 大きい", ["可愛い 猫の ぬいぐるみ 大きい"]),
+        ("敏感肌用 化粧水 200ml 詰め替え", ["敏感肌用 化粧水 200ml 詰め替え"]),
     ],
 )
 def test_deletion_keeps_head_nouns_compounds_and_what_function_words_link(text: str, kept: list[str]) -> None:
@@ -213,3 +221,11 @@ def test_texts_of_a_million_characters_are_read_in_linear_time() -> None:
     keys = rng.derive_row_keys(rng.derive_key(3), np.arange(4, dtype=np.uint64))
     texts = ["soft " * 200_000, "a@" * 500_000, "&" * 500_000, "www." * 250_000]
     assert len(transform_texts(DeleteWords().fit(Catalog(ids=[])), texts, keys)) == 4
+
+
+@pytest.mark.parametrize("operator", ["delete", "swap", "insert", "replace", "misspell"])
+def test_japanese_words_that_a_chinese_segmenter_cuts_stay_whole(operator: str) -> None:
+    config = registry.create_config("text_transforms", operator, {"share_range": FULL})
+    for text in ("敏感肌用 化粧水 詰め替え 可愛い", "猫の ぬいぐるみ 大きい"):
+        for result in list_results(config, text, MIXED):
+            assert {"化粧水", "詰め替え", "可愛い", "猫の", "大きい"} & set(text.split()) <= set(result.split())
