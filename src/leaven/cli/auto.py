@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 from leaven.cli import output
 from leaven.cli.data_commands import Column
 from leaven.cli.info import Json
+from leaven.translation import Translator, check_language, get_translator
 
 if TYPE_CHECKING:
     from leaven.plan_search import SearchResult
@@ -32,6 +34,7 @@ def find_plan(
     ] = None,
     metric: Annotated[str, typer.Option(help="Metric of ranked lists that decides.")] = "ndcg@10",
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted search.")] = False,
+    lang: Annotated[str, typer.Option("--lang", help="Language of the answer: en or zh.")] = "",
     json: Json = False,
 ) -> None:
     """Find which plan helps on your data, and prove it on test users."""
@@ -43,42 +46,52 @@ def find_plan(
         from leaven.registry import create_config
 
         spec = build_search_spec(files, {"user": user, "item": item, "time": time})
+        spec = replace(spec, lang=check_language(lang, "--lang")) if lang else spec
         tried = create_config("recommenders", recommender) if recommender else None
         config = SearchConfig(minutes, metric, tried, tuple(recipe or ()), spec.variants)
         result = run_search(spec, config, out or Path("runs") / f"{spec.name}-auto", resume, on_progress)
     if json:
         output.print_json(result.to_json())
         return
-    output.print_results(*format_search(result))
+    translate = get_translator(spec.lang)
+    output.print_results(*format_search(result, translate))
     folder = result.folder or Path()
-    output.print_hint(f"the page: {shlex.quote(str(folder / 'auto.html'))}")
+    output.print_hint(translate("the page: {path}", path=shlex.quote(str(folder / "auto.html"))))
     for step in result.next_steps:
-        output.print_hint(step)
+        output.print_hint(translate(step))
 
 
-def format_search(result: SearchResult) -> Iterator[Any]:
+def format_search(result: SearchResult, translate: Translator) -> Iterator[Any]:
     """The answer, the cheap rivals, and the race as tables."""
     from leaven.stats.effect import format_percent
 
-    yield result.headline
+    yield translate(result.headline)
     yield ""
-    columns = ["recommender", f">{result.config.metric} on validation", ">seconds", "note"]
+    columns = [
+        translate("recommender"),
+        f">{translate(f'{result.config.metric} on validation')}",
+        f">{translate('seconds')}",
+        translate("note"),
+    ]
     rows = [
         (one.name, f"{one.mean:.4f}" if not one.note else "–", f"{one.seconds:.1f}", one.note) for one in result.rivals
     ]
-    yield output.build_table(columns, rows, "without augmentation")
+    yield output.build_table(columns, rows, translate("without augmentation"))
     last = {one.name: one for one in result.race.standings}
-    columns = ["candidate", ">lift", ">95 % interval", ">seconds", "result"]
+    columns = [translate("candidate"), *(f">{translate(name)}" for name in ("lift", "95 % interval", "seconds"))]
+    columns.append(translate("result"))
     raced = [
         (
             one.name,
             format_percent(one.lift),
-            f"{format_percent(one.low)} to {format_percent(one.high)}",
+            translate("{low} to {high}", low=format_percent(one.low), high=format_percent(one.high)),
             f"{one.seconds:.1f}",
-            one.note or one.status,
+            translate(one.note or one.status),
         )
         for one in last.values()
         if one.name != result.baseline.name
     ]
     if raced:
-        yield output.build_table(columns, raced, f"against {result.baseline.name}, on validation users")
+        yield output.build_table(
+            columns, raced, translate("against {baseline}, on validation users", baseline=result.baseline.name)
+        )

@@ -12,6 +12,7 @@ import typer
 from leaven.cli import output
 from leaven.cli.info import Json
 from leaven.cli.spec_check import check_spec_files
+from leaven.translation import check_language, get_translator
 
 if TYPE_CHECKING:
     from leaven.experiment.run import RunOutline
@@ -25,6 +26,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted 
 EngineName = Annotated[str, typer.Option(metavar="NAME", help="What creates rows: see `leaven list engines`.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes that create rows; 0: one per core.")]
 NJobs = Annotated[int, typer.Option("--n-jobs", min=0, help="Parallel trainings of one thread each; 0: one per core.")]
+Language = Annotated[str, typer.Option("--lang", help="en or zh; by default that of the spec or the run.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 
 
@@ -37,6 +39,7 @@ def run_experiment(
     engine: EngineName = "local",
     workers: Workers = None,
     n_jobs: NJobs = 1,
+    lang: Language = "",
     json: Json = False,
 ) -> None:
     """Train with and without augmentation, and compare."""
@@ -49,6 +52,8 @@ def run_experiment(
         from leaven.config import load_spec
 
         config = load_spec(spec, changes or [])
+        if lang:
+            config = dataclasses.replace(config, lang=check_language(lang, "--lang"))
         outline = experiment.describe_run(config)
         if not dry_run:
             folder = out or Path("runs") / config.name
@@ -106,7 +111,7 @@ def _show_findings(folder: Path, json: bool) -> None:
         findings = {name: facts.to_json()[name] for name in ("name", "seed", "verdict", "comparison", "cost")}
         output.print_json({"run": folder, "report": page, **findings})
         return
-    output.print_results(build_verdict_table(facts), "", f"report: {page}")
+    output.print_results(build_verdict_table(facts), "", get_translator(facts.language)("report: {path}", path=page))
 
 
 def run_demo(
@@ -211,14 +216,17 @@ def preview_rows(
 
 
 def write_report(
-    run: Run, out: Annotated[Path | None, typer.Option(help="The page; by default RUN/report.html.")] = None
+    run: Run,
+    out: Annotated[Path | None, typer.Option(help="The page; by default RUN/report.html.")] = None,
+    lang: Language = "",
 ) -> None:
     """Write the page of a run again, from its facts."""
     from leaven.facts import read_run_facts
     from leaven.report.html import write_report
 
     facts, folder = read_run_facts(run), run if run.is_dir() else run.parent
-    output.print_results(str(write_report(facts, out or folder / "report.html")))
+    language = check_language(lang, "--lang") if lang else ""
+    output.print_results(str(write_report(facts, out or folder / "report.html", language)))
 
 
 def compare_two_runs(

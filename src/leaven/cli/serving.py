@@ -28,12 +28,15 @@ def recommend_items(
     ] = "",
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the list.")] = 10,
     variant: VariantName = "",
+    lang: Annotated[str, typer.Option("--lang", help="Language of the answer: en or zh.")] = "en",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """The best items for a user, or after some items, with your own ids and titles."""
     from leaven.errors import DataError, SpecError
     from leaven.progress import show_progress
+    from leaven.translation import check_language, get_translator
 
+    translate = get_translator(check_language(lang, "--lang"))
     history = [item.strip() for item in items.split(",") if item.strip()]
     if not user and not history:
         raise SpecError("recommend", "a user or items", "neither", "write --user ID, or --items ID,ID")
@@ -62,9 +65,18 @@ def recommend_items(
         for place, (item, score) in enumerate(zip(answer.items, answer.scores, strict=True), 1)
     ]
     output.print_results(
-        output.build_pairs({"model": model.name, "history": f"{len(answer.history):,} events, the last: {last}"}),
+        output.build_pairs(
+            {
+                translate("model"): model.name,
+                translate("history"): translate(
+                    "{n} events, the last: {items}", n=f"{len(answer.history):,}", items=last
+                ),
+            }
+        ),
         "",
-        output.build_table([">rank", "item", "title", ">score"], rows),
+        output.build_table(
+            [f">{translate('rank')}", translate("item"), translate("title"), f">{translate('score')}"], rows
+        ),
     )
 
 

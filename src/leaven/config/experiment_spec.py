@@ -17,6 +17,7 @@ from leaven.ingest.source_config import CatalogSource, UserSource
 from leaven.modalities import get_modality
 from leaven.quality import QualityConfig
 from leaven.tracking import Tracker
+from leaven.translation import ENGLISH
 
 BASELINE, CONTROL = "baseline", "repeat"
 """Variants that always run: no plan; as many duplicated rows as the largest plan adds."""
@@ -72,6 +73,7 @@ class Spec:
     rules    task "ctr": rules that every synthetic row must keep, for all steps without filters of their own
     quality  evaluation of synthetic and changed rows; None: off
     tracking  what observes the run; None: nothing. It does not shape results, and `resolve_spec` leaves it out
+    lang      language of the report and of the verdict, as `tracking`
     """
 
     name: str
@@ -89,6 +91,7 @@ class Spec:
     rules: tuple[str, ...] = ()
     quality: QualityConfig | None = field(default_factory=QualityConfig)
     tracking: Tracker | None = field(default=None, compare=False)
+    lang: str = field(default=ENGLISH, compare=False)
 
     def __post_init__(self) -> None:
         task = TASKS[self.task]

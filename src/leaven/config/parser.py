@@ -40,8 +40,22 @@ from leaven.ingest.source_config import AUTOMATIC, CatalogSource, LogSource, Rea
 from leaven.protocols import Controller, get_traits
 from leaven.quality import QualityConfig
 from leaven.run_folder import slugify
+from leaven.translation import ENGLISH, check_language
 
-TABLES = ("name", "task", "seed", "data", "clean", "split", "recommender", "evaluate", QUALITY, TRACKING, VARIANTS)
+TABLES = (
+    "name",
+    "task",
+    "seed",
+    "lang",
+    "data",
+    "clean",
+    "split",
+    "recommender",
+    "evaluate",
+    QUALITY,
+    TRACKING,
+    VARIANTS,
+)
 _STEP_FIELDS = tuple(one.name for one in fields(Step))
 _FILES = ("vectors", "folder", "weights", "cache")  # keys of operators and encoders with the path of a file or folder
 _READING = tuple(one.name for one in fields(ReadingOptions))
@@ -86,6 +100,7 @@ def _build_spec(text: spec_text.SpecSource, folder: Path) -> Spec:
         samples=_build_samples(table, sources.data, task, text),
         rules=rules,
         quality=_build_quality(table.get(QUALITY, True), text),
+        lang=check_language(check_value(table.get("lang", ENGLISH), str, text.locate("lang")), text.locate("lang")),
         tracking=_build_kind(table[TRACKING], "trackers", "mlflow", text, TRACKING) if TRACKING in table else None,
     )
 

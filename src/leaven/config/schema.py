@@ -13,6 +13,7 @@ from leaven.config.experiment_spec import QUALITY, TASKS, TRACKING, VARIANTS
 from leaven.ctr_features import LabeledTable, SamplingConfig
 from leaven.ingest.source_config import LogSource, ReadingOptions
 from leaven.quality import QualityConfig
+from leaven.translation import ENGLISH, LANGUAGES
 
 
 def build_schema() -> dict[str, Any]:
@@ -43,6 +44,7 @@ def build_schema() -> dict[str, Any]:
             "name": {"type": "string", "default": "run"},
             "task": {"enum": list(TASKS), "default": "ranking"},
             "seed": {"type": "integer", "default": 7},
+            "lang": {"enum": list(LANGUAGES), "default": ENGLISH},
             "rules": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
             "data": {"anyOf": [source, _describe_class(LabeledTable)]},
             "samples": _describe_class(SamplingConfig),

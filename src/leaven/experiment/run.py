@@ -108,7 +108,7 @@ def run(
         on_progress(0, 0, "comparing")
         facts = summary.build_run_facts(spec.name, PreparationConfig.from_spec(spec), bench, variants, trials)
         summary.write_records(trials, task.list_users(data.split), folder.path / RECORDS_FILE)
-        write_facts(folder, add_quality(facts, quality))
+        write_facts(folder, replace(add_quality(facts, quality), language=spec.lang))
         on_progress(1, 1, "comparing")
         tracking.finish(summarize_run(facts, folder))
     if quality is not None:

@@ -110,6 +110,7 @@ class RunFacts:
     """Everything that a run has found; parts that it does not have are None or empty.
 
     leaven   version of leaven
+    language code of the language that its page is written in
     quality  evaluation of the synthetic rows; its keys: variants (name -> result), skipped, prediction, seconds
     """
 
@@ -127,6 +128,7 @@ class RunFacts:
     ctr: CtrFacts | None = None
     sweep: SweepFacts | None = None
     quality: JsonObject = field(default_factory=dict)
+    language: str = "en"
 
     def to_json(self) -> JsonObject:
         """Plain values of JSON, with the number of the format.

@@ -251,5 +251,5 @@ def _write_results(
     rows.to_parquet(out / "expanded.parquet")
     facts = result.to_json()
     write_json(out / RESULT_FILE, facts)
-    write_text(out / PAGE_FILE, render_search(facts))
+    write_text(out / PAGE_FILE, render_search(facts, language=spec.lang))
     return result

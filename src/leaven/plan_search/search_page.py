@@ -14,12 +14,13 @@ from leaven.report.html import load_environment, load_style
 from leaven.report.interval_plot import AxisScale, draw_axis, draw_interval
 from leaven.report.number_format import format_number, format_seconds, list_scalars
 from leaven.stats.effect import format_percent
+from leaven.translation import get_translator
 
 WIDTH, HEIGHT, MARGIN = 640, 240, 34
 _STATUS = {"leads": "leads", "stays": "stays to the end", "leaves": "left", "no time": "no time", "failed": "failed"}
 
 
-def render_search(facts: Mapping[str, Any], name: str = "auto") -> str:
+def render_search(facts: Mapping[str, Any], name: str = "auto", language: str = "en") -> str:
     """One self-contained page: no script, no address that a browser would fetch. facts: `SearchResult.to_json()`."""
     last = _find_last_standings(facts["race"])
     reasons = {one["name"]: one["reason"] for one in facts["candidates"]}
@@ -35,6 +36,7 @@ def render_search(facts: Mapping[str, Any], name: str = "auto") -> str:
             facts=facts,
             name=name,
             version=_find_version(),
+            _=get_translator(language),
             style=load_style(),
             candidates=rows,
             axis=draw_axis(scale),

@@ -40,6 +40,7 @@ from leaven.report.sections import (
 )
 from leaven.report.sweep_plot import build_sweep_section
 from leaven.stats.effect import format_metric_name
+from leaven.translation import get_translator
 
 TITLES: Mapping[str, str] = {
     "verdict": "Verdict",
@@ -58,21 +59,23 @@ TITLES: Mapping[str, str] = {
 """Anchor of a section -> its title in the navigation, in the order of the page."""
 
 
-def render_report(facts: RunFacts) -> str:
+def render_report(facts: RunFacts, language: str = "") -> str:
     """One self-contained HTML page: no script, no address that a browser would fetch.
 
-    It shows nothing that is not in `facts`, and leaves out sections without facts.
+    It shows nothing that is not in `facts`, and leaves out sections without facts. language: "en" or "zh"; "": that of
+    the run.
 
     >>> "<h1" in render_report(RunFacts("beauty"))
     True
     """
+    translate = get_translator(language or facts.language)
     views: dict[str, Any] = {
         "sweep": build_sweep_section(facts.sweep),
         "segments": build_segments_section(facts.comparison),
-        "calibration": build_calibration_section(facts.ctr),
-        "rows": build_rows_section(facts),
+        "calibration": build_calibration_section(facts.ctr, translate),
+        "rows": build_rows_section(facts, translate),
         "quality": quality_section.build_quality_section(facts),
-        "data": build_data_section(facts.data),
+        "data": build_data_section(facts.data, translate),
         "training": draw_learning_curves(facts.trainings) if facts.trainings else None,
         "controllers": build_controller_section(facts),
         "cost": facts.cost if facts.cost.seconds else None,
@@ -89,6 +92,7 @@ def render_report(facts: RunFacts) -> str:
             views=views,
             glossary=labels.build_glossary(facts),
             navigation=shown,
+            _=translate,
             style=load_style(),
         )
     )
@@ -116,9 +120,9 @@ def write_quality(found: QualityFacts, page: Path) -> Path:
     return _write_page(page, render_quality(found))
 
 
-def write_report(facts: RunFacts, page: Path) -> Path:
+def write_report(facts: RunFacts, page: Path, language: str = "") -> Path:
     """Write the page of a run, atomically."""
-    return _write_page(page, render_report(facts))
+    return _write_page(page, render_report(facts, language))
 
 
 def _write_page(page: Path, text: str) -> Path:
@@ -160,4 +164,5 @@ def load_environment() -> Environment:
         "scalars": list_scalars,
     }
     environment.globals |= {"draw_axis": draw_axis, "draw_interval": draw_interval, "signs": labels.STYLE_SIGNS}
+    environment.globals["_"] = get_translator("en")
     return environment

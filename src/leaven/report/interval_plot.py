@@ -12,8 +12,10 @@ from markupsafe import Markup, escape
 from leaven.facts import EffectFacts
 from leaven.report.labels import get_verdict_style
 from leaven.stats.effect import format_percent
+from leaven.translation import Translator, get_translator
 
 WIDTH, HEIGHT, MARGIN = 280, 34, 10
+_ENGLISH = get_translator("en")
 Interval = tuple[float, float, float]
 """Low end, lift and high end of an interval."""
 
@@ -45,13 +47,18 @@ class AxisScale:
         return round(MARGIN + min(max(share, 0.0), 1.0) * (WIDTH - 2 * MARGIN), 1)
 
 
-def draw_interval(effect: EffectFacts, scale: AxisScale) -> Markup:
+def draw_interval(effect: EffectFacts, scale: AxisScale, translate: Translator = _ENGLISH) -> Markup:
     """An SVG of the interval, the lift and the seeds of one effect; empty without an interval."""
     if (interval := _get_interval(effect)) is None:
         return Markup("")
     lowest, lift, highest = interval
     middle, low, high = HEIGHT / 2, scale.x_position(lowest), scale.x_position(highest)
-    alt_text = f"lift {format_percent(lift)}, 95 % interval {format_percent(lowest)} to {format_percent(highest)}"
+    alt_text = translate(
+        "lift {lift}, 95 % interval {low} to {high}",
+        lift=format_percent(lift),
+        low=format_percent(lowest),
+        high=format_percent(highest),
+    )
     parts = [
         _draw_band(scale),
         f'<line class="span" x1="{low}" x2="{high}" y1="{middle}" y2="{middle}"/>',

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup, escape
 
 from leaven.augmentation.plan import Plan, Step
 from leaven.facts import PlanEdge, PlanGraph
+from leaven.translation import Translator, get_translator
 
 REAL, ITEMS, TRAINING = "real", "items", "training"
 _ENDS: Mapping[str, str] = {REAL: "real rows", ITEMS: "items", TRAINING: "training rows"}
+_ENGLISH = get_translator("en")
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 168, 44, 56, 18, 6
 _MAX_CHARACTERS = 25  # of a line in a box
 
@@ -80,14 +82,16 @@ class _Box:
         return self.top + _HEIGHT / 2
 
 
-def draw_plan(graph: PlanGraph) -> Markup:
+def draw_plan(graph: PlanGraph, translate: Translator = _ENGLISH) -> Markup:
     """An SVG of a graph, from left to right; empty without nodes."""
     if not graph.nodes:
         return Markup("")
+    nodes = {node: tuple(translate(line) for line in label) for node, label in graph.nodes.items()}
+    graph = PlanGraph(nodes, tuple(replace(edge, label=translate(edge.label)) for edge in graph.edges))
     boxes = _place_boxes(graph)
     width = max(box.left for box in boxes.values()) + _WIDTH + _MARGIN
     height = max(box.top for box in boxes.values()) + _HEIGHT + _MARGIN
-    alt_text = "; ".join(f"{graph.nodes[edge.source][0]} to {graph.nodes[edge.target][0]}" for edge in graph.edges)
+    alt_text = "; ".join(f"{graph.nodes[edge.source][0]} → {graph.nodes[edge.target][0]}" for edge in graph.edges)
     parts = [_draw_edge(edge, boxes[edge.source], boxes[edge.target]) for edge in graph.edges]
     parts += [_draw_box(node, graph.nodes[node], box) for node, box in boxes.items()]
     size = f'viewBox="0 0 {width:g} {height:g}" style="max-width:{width:g}px"'

@@ -31,7 +31,9 @@ from leaven.report.interval_plot import AxisScale
 from leaven.report.number_format import format_number, list_scalars
 from leaven.report.plan_diagram import draw_plan, render_mermaid
 from leaven.report.row_previews import PreviewView, TextView, build_preview, build_text
+from leaven.translation import Translator, get_translator
 
+ENGLISH = get_translator("en")
 MAX_PREVIEWS, MAX_EXAMPLES, MAX_COLUMNS = 10, 3, 8
 
 
@@ -141,7 +143,7 @@ def build_segments_section(comparison: ComparisonFacts | None) -> SegmentsSectio
     return SegmentsSection(comparison.metric, scale, groups, comparison.skipped_groupings)
 
 
-def build_calibration_section(facts: CtrFacts | None) -> Plot | None:
+def build_calibration_section(facts: CtrFacts | None, translate: Translator = ENGLISH) -> Plot | None:
     """The calibration of each variant; None for other tasks."""
     if facts is None:
         return None
@@ -150,7 +152,7 @@ def build_calibration_section(facts: CtrFacts | None) -> Plot | None:
         for name, variant in facts.variants.items()
     ]
     alt_text = f"Share of positives by mean predicted CTR, {len(series)} variants; the diagonal is perfect calibration"
-    svg = charts.draw_calibration(series, "mean predicted CTR", "share of positives", alt_text)
+    svg = charts.draw_calibration(series, translate("mean predicted CTR"), translate("share of positives"), alt_text)
     return Plot("Predicted and observed share", svg)
 
 
@@ -174,7 +176,7 @@ class VariantView:
     mermaid: str
 
 
-def build_rows_section(facts: RunFacts) -> list[VariantView] | None:
+def build_rows_section(facts: RunFacts, translate: Translator = ENGLISH) -> list[VariantView] | None:
     """What the plan of each variant did to the rows; None for a run without variants."""
     if not facts.variants:
         return None
@@ -183,7 +185,7 @@ def build_rows_section(facts: RunFacts) -> list[VariantView] | None:
             variant,
             tuple(build_preview(preview) for preview in variant.previews[:MAX_PREVIEWS]),
             tuple(_build_gallery(gallery) for gallery in variant.galleries),
-            draw_plan(variant.plan),
+            draw_plan(variant.plan, translate),
             render_mermaid(variant.plan, variant.name),
         )
         for variant in facts.variants
@@ -212,11 +214,11 @@ class DataSection:
     notes: tuple[str, ...] = ()
 
 
-def build_data_section(data: DataFacts) -> DataSection | None:
+def build_data_section(data: DataFacts, translate: Translator = ENGLISH) -> DataSection | None:
     """Statistics, cleaning, plots and split; None without any."""
     if not (data.statistics or data.reading or data.cleaning or data.split or data.warnings):
         return None
-    plots = {key: plot for shape in _PLOTS for key, plot in _draw_plot(shape, data.statistics).items()}
+    plots = {key: plot for shape in _PLOTS for key, plot in _draw_plot(shape, data.statistics, translate).items()}
     return DataSection(
         tiles=list_scalars(data.statistics, skip=tuple(plots)),
         reading=list_scalars(data.reading, skip=("notes", "left_out")),
@@ -248,13 +250,14 @@ _PLOTS = (
 )
 
 
-def _draw_plot(shape: _PlotShape, statistics: Mapping[str, object]) -> dict[str, Plot]:
+def _draw_plot(shape: _PlotShape, statistics: Mapping[str, object], translate: Translator) -> dict[str, Plot]:
     """{key: plot}; empty without figures."""
     points = charts.parse_points(statistics[shape.key]) if shape.key in statistics else []
     if len(points) < 2:
         return {}
     alt_text = f"{shape.title}: {shape.y_title} by {shape.x_title}, largest {format_number(max(y for _, y in points))}"
-    return {shape.key: Plot(shape.title, shape.draw(points, shape.x_title, shape.y_title, alt_text))}
+    x_title, y_title = translate(shape.x_title), translate(shape.y_title)
+    return {shape.key: Plot(shape.title, shape.draw(points, x_title, y_title, alt_text))}
 
 
 _CURVES: Mapping[str, Callable[[ValidationFacts], float | None]] = {
