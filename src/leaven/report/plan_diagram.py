@@ -90,7 +90,7 @@ def draw_plan(graph: PlanGraph, translate: Translator = _ENGLISH) -> Markup:
     graph = PlanGraph(nodes, tuple(replace(edge, label=translate(edge.label)) for edge in graph.edges))
     boxes = _place_boxes(graph)
     width = max(box.left for box in boxes.values()) + _WIDTH + _MARGIN
-    height = max(box.top for box in boxes.values()) + _HEIGHT + _MARGIN
+    height = max(box.top for box in boxes.values()) + _HEIGHT + _GAP_Y  # long edges pass below the boxes
     alt_text = "; ".join(f"{graph.nodes[edge.source][0]} → {graph.nodes[edge.target][0]}" for edge in graph.edges)
     parts = [_draw_edge(edge, boxes[edge.source], boxes[edge.target]) for edge in graph.edges]
     parts += [_draw_box(node, graph.nodes[node], box) for node, box in boxes.items()]

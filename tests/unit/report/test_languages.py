@@ -108,6 +108,12 @@ def test_values_in_messages_are_translated_and_escaped_by_the_page() -> None:
     assert get_translator("en")("Verdict") == "Verdict"
 
 
+def test_notes_of_rules_are_translated_with_their_values() -> None:
+    translate = get_translator("zh")
+    assert translate("skipped: the log has no column for 'order'") == "跳过：日志没有 'order' 列"
+    assert translate("6 items with fewer than 5 events, in rounds: 1") == "6 个物品的事件少于 5 个，各轮删除：1"
+
+
 def test_a_spec_chooses_the_language_and_results_do_not_depend_on_it() -> None:
     text = '[data]\ninteractions = "a.csv"\n'
     spec = parse_spec(f'lang = "zh"\n{text}')
