@@ -54,7 +54,8 @@ HEAD = """# Cheap rivals on real logs
 Every augmentation has to be compared with what a plain model reaches in seconds. NDCG@10 over all test users, ranked
 against all items that the user has not had. All recommenders have their defaults, on every log; fusions of two are
 [a page of their own](fusion.md). Seconds and memory are those of fitting and of ranking the test users, without reading
-the log; they were measured with {threads} threads on a machine with other load.
+the log; they were measured with {threads} threads on a machine with other load. What a table lacks was not measured;
+Sports and Outdoors is on the page of fusions.
 
 Written by `python -m bench.rivals`.
 """
