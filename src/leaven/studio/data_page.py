@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,7 @@ def read_clean_values(config: CleaningConfig) -> dict[str, str]:
     return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in held.items()}
 
 
+@lru_cache(maxsize=1)  # drawing the charts takes most of the time of the page
 def build_health(data: LoadedData) -> HealthView:
     """Figures and charts of loaded data."""
     figures = [

@@ -22,6 +22,7 @@ from leaven.studio.loaded_data import LoadedData
 from leaven.studio.pages import Studio, catch_errors, describe_error, go_to, label_file, read_form, read_number
 
 _MAX_ROWS = 60
+_MAX_PROBLEM = 600  # characters of an error in an address
 
 
 def add_data_routes(app: FastAPI, studio: Studio) -> None:
@@ -47,7 +48,7 @@ def add_data_routes(app: FastAPI, studio: Studio) -> None:
         try:
             await to_thread.run_sync(space.start_spec, paths)
         except LeavenError as error:
-            query = urlencode({"problem": str(error)})
+            query = urlencode({"problem": str(error)[:_MAX_PROBLEM]})
             return go_to(f"/data?{query}")
         return go_to("/data")
 

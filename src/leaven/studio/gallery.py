@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,7 @@ _THUMBNAIL_PIXELS = 40
 _FIT_ROWS = 1000  # rows that a generator is fitted on for the gallery
 _MAX_CHIPS = 40  # items or cells of a row that are shown
 _KEPT_FITS = 24
+_KEPT_THUMBNAILS = 5000
 _COPIES_ROWS = "the operator copies rows without a change"
 _FIT_SEED = 0
 
@@ -125,6 +125,7 @@ class Gallery:
     def __init__(self, space: Workspace) -> None:
         self._space, self._lock = space, threading.Lock()
         self._fits: OrderedDict[str, Any] = OrderedDict()
+        self._thumbnails: dict[tuple[str, str], str] = {}
 
     def show_rows(self, data: LoadedData, request: GalleryRequest) -> list[GalleryRow]:
         """Rows before and after an operator.
@@ -183,10 +184,16 @@ class Gallery:
         catalog = data.catalog
         if catalog is None or not catalog.image_paths or place >= len(ids):
             return ""
-        item = data.item_index.get(ids[place], 0)
-        path = catalog.image_paths[item - 1] if item else ""
-        file = catalog.image_folder / path
-        return _load_thumbnail(str(file)) if path and self._space.is_inside(file) else ""
+        key = (data.key, ids[place])
+        if key not in self._thumbnails:
+            item = data.item_index.get(ids[place], 0)
+            path = catalog.image_paths[item - 1] if item else ""
+            file = catalog.image_folder / path
+            image = _load_thumbnail(str(file)) if path and self._space.is_inside(file) else ""
+            if len(self._thumbnails) >= _KEPT_THUMBNAILS:
+                self._thumbnails.clear()
+            self._thumbnails[key] = image
+        return self._thumbnails.get(key, "")
 
     def _show_views(
         self, data: LoadedData, modality: Modality[Any], config: Any, request: GalleryRequest
@@ -270,7 +277,6 @@ def _find_removed(row: PreviewedRow) -> Iterator[int]:
             yield from range(low, high)
 
 
-@lru_cache(maxsize=2000)
 def _load_thumbnail(path: str) -> str:
     found = load_images([path], (_THUMBNAIL_PIXELS, _THUMBNAIL_PIXELS)).images.pixels
     if not len(found):
