@@ -39,7 +39,11 @@ def find_issues(rows: Samples) -> list[SampleIssue]:
         found += _check_column(name, rows.numbers[:, index], np.isnan(rows.numbers[:, index]), rows.label)
     for index, name in enumerate(rows.categorical):
         codes = rows.codes[:, index]
-        found += _check_column(name, _mean_labels(codes, rows.label), codes == 0, rows.label, codes)
+        counts = np.bincount(codes)
+        shares = np.bincount(codes, weights=rows.label) / np.maximum(counts, 1)
+        mean = float(rows.label.mean()) if len(rows.label) else 0.0
+        spread: npt.NDArray[np.float64] = np.where(counts >= _MIN_ROWS, shares, mean)[codes]
+        found += _check_column(name, spread, codes == 0, rows.label, codes)
     return found
 
 
@@ -60,15 +64,6 @@ def _check_column(
         return []
     words = f"{name!r} alone separates the classes (AUC {strength:.3f}): is it known before the event?"
     return [SampleIssue("leak", name, float(strength), words)]
-
-
-def _mean_labels(codes: npt.NDArray[np.int32], label: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """float64 (rows,): the mean label of the row's category; for a category with few rows, the overall mean."""
-    counts = np.bincount(codes)
-    shares = np.bincount(codes, weights=label) / np.maximum(counts, 1)
-    mean = float(label.mean()) if len(label) else 0.0
-    spread: npt.NDArray[np.float64] = np.where(counts >= _MIN_ROWS, shares, mean)[codes]
-    return spread
 
 
 def _auc(values: npt.NDArray[np.float64], label: npt.NDArray[np.float32]) -> float:

@@ -69,7 +69,7 @@ class Boosting:
             max_leaf_nodes=self.max_leaves,
             min_samples_leaf=self.min_rows,
             l2_regularization=self.l2,
-            categorical_features=_is_category(encoding),
+            categorical_features=np.repeat([False, True], [len(encoding.numeric), len(encoding.categorical)]),
             early_stopping=False,
             random_state=int(training.key % 2**31),
         )
@@ -109,7 +109,11 @@ class BoostingModel:
 
     def predict(self, rows: Samples) -> npt.NDArray[np.float64]:
         """float64 (rows,) in 0..1."""
-        return _predict_rounds(self.trees, _build_matrix(self.encoding, rows), self.rounds)
+        matrix = _build_matrix(self.encoding, rows)
+        for done, predicted in enumerate(self.trees.staged_predict_proba(matrix), 1):
+            if done == self.rounds:
+                return np.asarray(predicted[:, 1], np.float64)
+        return np.asarray(self.trees.predict_proba(matrix)[:, 1], np.float64)
 
     def save(self, folder: Path) -> None:
         """Writes the trees in skops' format (no pickle), the rest as JSON; each file is replaced atomically."""
@@ -119,10 +123,6 @@ class BoostingModel:
         with replace_file(folder / _TREES) as part:
             dump(self.trees, part)
         replace_text(folder / _FILE, json.dumps(stored))
-
-
-def _is_category(encoding: FeatureEncoding) -> npt.NDArray[np.bool_]:
-    return np.repeat([False, True], [len(encoding.numeric), len(encoding.categorical)])
 
 
 def _build_matrix(encoding: FeatureEncoding, rows: Samples) -> npt.NDArray[np.float64]:
@@ -142,11 +142,3 @@ def _choose_rounds(trees: Any, encoding: FeatureEncoding, valid: Samples | None,
         p = np.clip(predicted[:, 1], 1e-7, 1 - 1e-7)
         losses.append(-(label * np.log(p) + (1 - label) * np.log(1 - p)).mean())
     return int(np.argmin(losses)) + 1
-
-
-def _predict_rounds(trees: Any, matrix: npt.NDArray[np.float64], rounds: int) -> npt.NDArray[np.float64]:
-    """The predictions of the first `rounds` trees."""
-    for done, predicted in enumerate(trees.staged_predict_proba(matrix), 1):
-        if done == rounds:
-            return np.asarray(predicted[:, 1], np.float64)
-    return np.asarray(trees.predict_proba(matrix)[:, 1], np.float64)

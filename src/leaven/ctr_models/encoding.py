@@ -54,7 +54,9 @@ class FeatureEncoding:
         chosen = _select_columns(train, numeric, categorical)
         filling = Imputation().fit(chosen)
         numbers = filling(chosen).numbers
-        logged = _is_skewed(numbers)
+        centered = numbers - numbers.mean(axis=0)
+        spread = np.where(centered.std(axis=0) > 0, centered.std(axis=0), 1.0)
+        logged: npt.NDArray[np.bool_] = np.abs(((centered / spread) ** 3).mean(axis=0)) > _MAX_SKEW
         scaled = _log_where(logged, numbers)
         scale = scaled.std(axis=0)
         levels = {name: _select_levels(chosen, index, min_rows, max_levels) for index, name in enumerate(categorical)}
@@ -188,14 +190,6 @@ def _find_uninformative(train: Samples) -> dict[str, str]:
 
 def _log_where(logged: npt.NDArray[np.bool_], numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where(logged, np.sign(numbers) * np.log1p(np.abs(numbers)), numbers)
-
-
-def _is_skewed(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """bool (columns,): whether the skewness is large."""
-    centered = numbers - numbers.mean(axis=0)
-    spread = np.where(centered.std(axis=0) > 0, centered.std(axis=0), 1.0)
-    skewed: npt.NDArray[np.bool_] = np.abs(((centered / spread) ** 3).mean(axis=0)) > _MAX_SKEW
-    return skewed
 
 
 def _select_levels(train: Samples, index: int, fewest_rows: int, most_levels: int | None) -> tuple[str, ...]:

@@ -103,7 +103,11 @@ def load_export(folder: str | Path) -> ExportSource:
     manifest = read_manifest(folder)
     if manifest.target not in list_kinds("exports"):
         raise SpecError("manifest.json, target", "a known target", repr(manifest.target), "install its package")
-    exporter: Exporter = create_config("exports", manifest.target, _read_options(manifest.options))
+    exporter: Exporter = create_config(
+        "exports",
+        manifest.target,
+        {name: tuple(value) if isinstance(value, list) else value for name, value in manifest.options.items()},
+    )
     loaded = exporter.load(folder, manifest)
     if manifest.facts["has_clock"]:
         loaded = replace(loaded, parts={name: _restore_clock(table) for name, table in loaded.parts.items()})
@@ -131,11 +135,6 @@ def _restore_clock(table: pa.Table) -> pa.Table:
         return table
     times = table.column("time").cast(pa.timestamp("s", "UTC"))
     return table.set_column(table.column_names.index("time"), "time", times)
-
-
-def _read_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a config from JSON, in which tuples are lists."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
 
 
 def _find_empty_ids(source: ExportSource, traits: TargetTraits) -> Iterator[Violation]:

@@ -135,10 +135,6 @@ histories = load_dataset("FOLDER", "histories")  # or "items", "users", "item_vi
         if self.prompts:
             for part, table in source.parts.items():
                 out.write_parquet(f"prompts/{part}.parquet", build_prompts(source, table, self.max_items))
-        out.write_document("README.md", self._build_card(source))
-        return []
-
-    def _build_card(self, source: ExportSource) -> str:
         files = {"histories": {_SPLITS[part]: f"data/{part}.parquet" for part in source.parts}}
         if self.prompts:
             files["prompts"] = {_SPLITS[part]: f"prompts/{part}.parquet" for part in source.parts}
@@ -148,7 +144,10 @@ histories = load_dataset("FOLDER", "histories")  # or "items", "users", "item_vi
         for name, splits in files.items():
             lines += [f"- config_name: {name}", *(["  default: true"] if name == "histories" else []), "  data_files:"]
             lines += [line for split, path in splits.items() for line in (f"  - split: {split}", f"    path: {path}")]
-        return _CARD.format(name=self.name, version=version("leaven"), configs="\n".join(lines))
+        out.write_document(
+            "README.md", _CARD.format(name=self.name, version=version("leaven"), configs="\n".join(lines))
+        )
+        return []
 
     def load(self, folder: Path, manifest: Manifest) -> LoadedExport:
         """The events of every part, and the tables of items and users."""

@@ -89,7 +89,17 @@ def count_transitions(items: Items, starts: Ints, n_items: int, order: int, conc
         contexts = n_items + 2 if level == 1 else len(levels[-1].followers)
         edges, leads = _count_edges(leads, items, starts, contexts, level == 1)
         levels.append(edges)
-    return _stack_levels(levels, n_items, concentration)
+    edge_at = np.cumsum([0] + [len(level.followers) for level in levels])
+    context_at = np.cumsum([0] + [len(level.degree) for level in levels])
+    bounds = np.zeros(context_at[-1] + 1, _choose_integer(int(edge_at[-1])))
+    np.cumsum(np.concatenate([level.degree for level in levels]), dtype=bounds.dtype, out=bounds[1:])
+    shift = context_at[:-1].astype(np.int64)
+    shift[2:] -= edge_at[1 : len(levels) - 1]  # the context of level 1 is the item itself
+    followers = np.concatenate([level.followers for level in levels])
+    sums = np.concatenate([level.sums for level in levels])
+    return MarkovChain(
+        bounds, followers, sums, np.empty(0), np.full(len(levels) + 1, concentration), shift, int(n_items)
+    )
 
 
 def _choose_integer(largest: int) -> type[np.int32] | type[np.int64]:
@@ -166,18 +176,6 @@ def _unpack_edges(
     return edge + 1
 
 
-def _stack_levels(levels: list[_Edges], n_items: int, prior: float) -> MarkovChain:
-    edge_at = np.cumsum([0] + [len(level.followers) for level in levels])
-    context_at = np.cumsum([0] + [len(level.degree) for level in levels])
-    bounds = np.zeros(context_at[-1] + 1, _choose_integer(int(edge_at[-1])))
-    np.cumsum(np.concatenate([level.degree for level in levels]), dtype=bounds.dtype, out=bounds[1:])
-    shift = context_at[:-1].astype(np.int64)
-    shift[2:] -= edge_at[1 : len(levels) - 1]  # the context of level 1 is the item itself
-    followers = np.concatenate([level.followers for level in levels])
-    sums = np.concatenate([level.sums for level in levels])
-    return MarkovChain(bounds, followers, sums, np.empty(0), np.full(len(levels) + 1, prior), shift, int(n_items))
-
-
 @njit(cache=True, nogil=True)
 def _accumulate(weights: Floats, bounds: Integers) -> Floats:
     """float64 (edges,): cumulative weights within each context."""
@@ -198,7 +196,10 @@ def sharpen_chain(chain: MarkovChain, temperature: float, top_k: int, top_p: flo
     """
     if temperature == 1.0 and not top_k and top_p >= 1.0:
         return chain
-    weights = _compute_counts(chain).astype(np.float64) ** (1.0 / temperature)
+    counts, is_later = chain.cumulative_counts.copy(), np.ones(len(chain.cumulative_counts), bool)
+    is_later[chain.bounds[:-1][np.diff(chain.bounds) > 0]] = False
+    counts[is_later] -= chain.cumulative_counts[:-1][is_later[1:]]
+    weights = counts.astype(np.float64) ** (1.0 / temperature)
     context = np.repeat(np.arange(len(chain.bounds) - 1), np.diff(chain.bounds))
     best_first = np.lexsort((-weights, context))
     mass = _accumulate(weights[best_first], chain.bounds)
@@ -208,14 +209,6 @@ def sharpen_chain(chain: MarkovChain, temperature: float, top_k: int, top_p: flo
     kept = (before < top_p * total) & ((rank < top_k) if top_k else True)
     weights[best_first[~kept]] = 0.0
     return chain._replace(cumulative_weights=_accumulate(weights, chain.bounds))
-
-
-def _compute_counts(chain: MarkovChain) -> Integers:
-    """(edges,): c(h, w)."""
-    counts, is_later = chain.cumulative_counts.copy(), np.ones(len(chain.cumulative_counts), bool)
-    is_later[chain.bounds[:-1][np.diff(chain.bounds) > 0]] = False
-    counts[is_later] -= chain.cumulative_counts[:-1][is_later[1:]]
-    return counts
 
 
 @njit(cache=True, inline="always")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -84,25 +83,19 @@ class ImageGanNetwork(nn.Module):
         frozen = {name: weight.detach() for name, weight in self.critic.named_parameters()}
         fake_logits = functional_call(self.critic, frozen, (fake, codes))
         if self.shape.loss == "relativistic":
-            return self._compute_relativistic_loss(real, fake, fake_logits, codes, frozen)
+            real_input, fake_input = real.detach().requires_grad_(True), fake.detach().requires_grad_(True)
+            on_real, on_fake = self.critic(real_input, codes), self.critic(fake_input, codes)
+            with torch.no_grad():
+                target = functional_call(self.critic, frozen, (real, codes))
+            slopes = torch.autograd.grad(on_real.sum() + on_fake.sum(), [real_input, fake_input], create_graph=True)
+            penalty = sum(slope.square().sum(dim=(1, 2, 3)).mean() for slope in slopes)
+            critic_loss = softplus(on_fake - on_real).mean() + self.shape.penalty / 2 * penalty
+            return critic_loss + softplus(target - fake_logits).mean()
         on_real, on_fake = self.critic(real, codes), self.critic(fake.detach(), codes)
         critic_loss = softplus(-on_real).mean() + softplus(on_fake).mean()  # -log D(x) - log(1 - D(G(z)))
         if self.shape.loss == "as_written":
             return critic_loss - softplus(fake_logits).mean()  # log(1 - D(G(z)))
         return critic_loss + softplus(-fake_logits).mean()  # -log D(G(z))
-
-    def _compute_relativistic_loss(
-        self, real: Tensor, fake: Tensor, fake_logits: Tensor, codes: Tensor, frozen: Any
-    ) -> Tensor:
-        """Returns the relativistic loss with R1 and R2 penalties (Huang and others, R3GAN, NeurIPS 2024)."""
-        real_input, fake_input = real.detach().requires_grad_(True), fake.detach().requires_grad_(True)
-        on_real, on_fake = self.critic(real_input, codes), self.critic(fake_input, codes)
-        with torch.no_grad():
-            target = functional_call(self.critic, frozen, (real, codes))
-        slopes = torch.autograd.grad(on_real.sum() + on_fake.sum(), [real_input, fake_input], create_graph=True)
-        penalty = sum(slope.square().sum(dim=(1, 2, 3)).mean() for slope in slopes)
-        critic_loss = softplus(on_fake - on_real).mean() + self.shape.penalty / 2 * penalty
-        return critic_loss + softplus(target - fake_logits).mean()
 
 
 def augment_images(images: Tensor, draws: Tensor) -> Tensor:

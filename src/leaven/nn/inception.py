@@ -81,7 +81,21 @@ def load_inception(path: Path) -> ImageFeatureExtractor:
     if not path.is_file():
         raise DataError(str(path), "a file of weights", "none", "name the file of Inception's weights")
     if not _is_torchscript(path):
-        return _load_state_dict(path)
+        fix = "give the state dict of Inception v3 as FID uses it, or a TorchScript module"
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises a dozen types for other files
+            first = str(error).splitlines()[0]
+            raise DataError(str(path), "a state dict or TorchScript", first, fix) from error
+        is_dict = isinstance(state, dict)
+        missing = [name for name in _list_layers() if f"{name}.conv.weight" not in state] if is_dict else ["all"]
+        if missing:
+            raise DataError(str(path), "the layers of Inception v3", f"no layer {missing[0]}", fix)
+        net = Inception({name: tensor.float() for name, tensor in state.items() if torch.is_tensor(tensor)})
+        classes, width = (int(size) for size in state["fc.weight"].shape) if "fc.weight" in state else (0, 0)
+        is_fid = (classes, width) == (N_CLASSES, N_FEATURES)
+        distance_name = "FID" if is_fid else f"Fréchet distance in the Inception network of {path.name} (not FID)"
+        return ImageFeatureExtractor(distance_name, net.extract_features)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is deprecated but still distributed
         return _wrap_script(path, torch.jit.load(str(path), map_location="cpu").eval())
@@ -93,24 +107,6 @@ def _is_torchscript(path: Path) -> bool:
         return False
     with zipfile.ZipFile(path) as archive:
         return any("/code/" in name for name in archive.namelist())
-
-
-def _load_state_dict(path: Path) -> ImageFeatureExtractor:
-    fix = "give the state dict of Inception v3 as FID uses it, or a TorchScript module"
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen types for other files
-        first = str(error).splitlines()[0]
-        raise DataError(str(path), "a state dict or TorchScript", first, fix) from error
-    is_dict = isinstance(state, dict)
-    missing = [name for name in _list_layers() if f"{name}.conv.weight" not in state] if is_dict else ["all"]
-    if missing:
-        raise DataError(str(path), "the layers of Inception v3", f"no layer {missing[0]}", fix)
-    net = Inception({name: tensor.float() for name, tensor in state.items() if torch.is_tensor(tensor)})
-    classes, width = (int(size) for size in state["fc.weight"].shape) if "fc.weight" in state else (0, 0)
-    is_fid = (classes, width) == (N_CLASSES, N_FEATURES)
-    distance_name = "FID" if is_fid else f"Fréchet distance in the Inception network of {path.name} (not FID)"
-    return ImageFeatureExtractor(distance_name, net.extract_features)
 
 
 def _list_layers() -> list[str]:

@@ -185,8 +185,23 @@ class NextItemTask:
                 self.unseen_items.to(device), -torch.inf
             )
         if self.loss_config.kind == "binary":
-            return self._draw_negative_per_target(pack, chance.make_generator("negatives")), None
-        return self._draw_shared_negatives(chance.make_generator("negatives"), device)
+            generator = chance.make_generator("negatives")
+            n_items, count = self.encoder.shape.n_items, len(pack.targets)
+            offset = pack.segments.flatten()[pack.output_indices] * (n_items + 2)
+            members = (pack.segments * (n_items + 2) + pack.items).flatten()
+            members = torch.cat([members, offset + pack.targets]).sort().values
+            drawn = torch.randint(1, n_items + 1, (count,), generator=generator).to(members.device)
+            for _ in range(8):  # for a segment with half of the catalog this fails once in 256 draws
+                index = torch.searchsorted(members, offset + drawn).clamp_(max=len(members) - 1)
+                again = torch.randint(1, n_items + 1, (count,), generator=generator).to(members.device)
+                drawn = torch.where(members[index] == offset + drawn, again, drawn)
+            return drawn, None
+        points = torch.rand(
+            self.loss_config.negatives, generator=chance.make_generator("negatives"), dtype=torch.float64
+        )
+        drawn = torch.searchsorted(self.cumulative_proposal, points).clamp_(max=len(self.cumulative_proposal) - 1)
+        bias = -(self.proposal[drawn] * self.loss_config.negatives).log().float()
+        return (drawn + 1).to(device), bias.to(device)
 
     def _scale_for_logits(self, states: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Returns both in float32, scaled so that their dot products are logits."""
@@ -194,26 +209,6 @@ class NextItemTask:
         if self.loss_config.temperature is None:
             return states, vectors
         return losses.scale_states(states, self.loss_config.temperature), losses.normalize_rows(vectors)
-
-    def _draw_shared_negatives(self, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Draws (ids int64 (negatives,), negative log of the expected count of each)."""
-        points = torch.rand(self.loss_config.negatives, generator=generator, dtype=torch.float64)
-        drawn = torch.searchsorted(self.cumulative_proposal, points).clamp_(max=len(self.cumulative_proposal) - 1)
-        bias = -(self.proposal[drawn] * self.loss_config.negatives).log().float()
-        return (drawn + 1).to(device), bias.to(device)
-
-    def _draw_negative_per_target(self, pack: PackedBatch, generator: torch.Generator) -> Tensor:
-        """Draws a uniform item outside the segment for each target, int64 (targets,)."""
-        n_items, count = self.encoder.shape.n_items, len(pack.targets)
-        offset = pack.segments.flatten()[pack.output_indices] * (n_items + 2)
-        members = (pack.segments * (n_items + 2) + pack.items).flatten()
-        members = torch.cat([members, offset + pack.targets]).sort().values
-        drawn = torch.randint(1, n_items + 1, (count,), generator=generator).to(members.device)
-        for _ in range(8):  # for a segment with half of the catalog this fails once in 256 draws
-            index = torch.searchsorted(members, offset + drawn).clamp_(max=len(members) - 1)
-            again = torch.randint(1, n_items + 1, (count,), generator=generator).to(members.device)
-            drawn = torch.where(members[index] == offset + drawn, again, drawn)
-        return drawn
 
     def validate_network(self, net: nn.Module) -> float | None:
         """Returns the mean NDCG@10 of the validation users, without repeated items; None without users."""

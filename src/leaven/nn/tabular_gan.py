@@ -116,7 +116,13 @@ class TabularGanTask:
         if trains_generator:
             total = total + self._compute_generator_loss(fake, condition)
         if trains_generator and self.wasserstein:
-            total = total + self._compute_condition_loss(logits, rows.bins, column)
+            sizes = self._network.shape.bin_counts
+            parts = logits.split(list(sizes), dim=1)
+            label = F.cross_entropy(parts[0], rows.bins[:, 0])
+            each = [
+                compute_cross_entropy(part, rows.bins[:, i : i + 1], sizes[i : i + 1]) for i, part in enumerate(parts)
+            ]
+            total = total + (label + torch.stack(each, dim=1).gather(1, column[:, None]).mean())
         return total, len(indices)
 
     def _sample_gumbel_softmax(self, logits: Tensor, generator: torch.Generator) -> Tensor:
@@ -145,14 +151,6 @@ class TabularGanTask:
         frozen = {name: weights.detach() for name, weights in self._network.critic.named_parameters()}
         value: Any = functional_call(self._network.critic, frozen, (torch.cat([fake, condition], dim=1),))
         return -F.softplus(value[:, 0]).mean() if not self.wasserstein else -value.mean()
-
-    def _compute_condition_loss(self, logits: Tensor, bins: Tensor, column: Tensor) -> Tensor:
-        """Returns the cross-entropy of the conditioned bins: the label's and that of one column."""
-        sizes = self._network.shape.bin_counts
-        parts = logits.split(list(sizes), dim=1)
-        label = F.cross_entropy(parts[0], bins[:, 0])
-        each = [compute_cross_entropy(part, bins[:, i : i + 1], sizes[i : i + 1]) for i, part in enumerate(parts)]
-        return label + torch.stack(each, dim=1).gather(1, column[:, None]).mean()
 
 
 class _BinSampler:

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import Dataset
 
 from leaven import rng
-from leaven.augmentation import Plan, Step, build_epoch_rows, expand
+from leaven.augmentation import Plan, build_epoch_rows, expand
 from leaven.augmentation.plan import WHOLE_TRAINING
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, SpecError
@@ -133,7 +133,11 @@ class HistoriesDataset(Dataset[HistorySample]):
     def _compute_progress(self, epoch: int) -> float:
         if self.epochs is not None:
             return min(epoch / self.epochs, 1.0)
-        scheduled = [step.display_name for step in self.plan.named_steps if _depends_on_progress(step)]
+        scheduled = [
+            step.display_name
+            for step in self.plan.named_steps
+            if (not isinstance(step.strength, Constant) or step.during != WHOLE_TRAINING or step.when == "each_round")
+        ]
         if scheduled and epoch > 0:
             fix = "HistoriesDataset(…, epochs=10), or set_epoch(epoch, progress)"
             raise SpecError(f"step {scheduled[0]!r}, strength", "a progress", "no number of epochs", fix)
@@ -151,8 +155,3 @@ class HistoriesDataset(Dataset[HistorySample]):
     def _compute_fingerprint(self) -> str:
         steps = [f"{step.display_name} {step.mode} {step.when}" for step in self.plan.named_steps]
         return f"{rng.derive_key(self.seed, len(self.train), self.train.n_events, self.max_length, *steps):016x}"
-
-
-def _depends_on_progress(step: Step) -> bool:
-    """Whether the rows of a step depend on training progress."""
-    return not isinstance(step.strength, Constant) or step.during != WHOLE_TRAINING or step.when == "each_round"

@@ -87,16 +87,7 @@ class Ease:
         unit = HistoryWeighting(0.0, None, self.target_kind, self.kind_weights)
         matrix = unit.build_matrix(train, unit.compute_event_weights(train) * (rows[train.event_rows()] > 0))
         items = np.flatnonzero(np.diff(matrix.tocsc().indptr) > 0)
-        self._check_memory(len(items))
-        matrix = matrix[:, items]
-        gram = (matrix.T @ matrix.multiply(rows[:, None])).tocsr()
-        diagonal = gram.diagonal()
-        penalty = self.regularization + self.dropout / (1 - self.dropout) * diagonal
-        weights = solve_ease(gram.astype(np.float32).toarray(order="F"), penalty.astype(np.float32))
-        return LinearItemModel(weighting, weights, (items + 1).astype(np.int32), counts, self.popularity_weight)
-
-    def _check_memory(self, n_items: int) -> None:
-        """Raises DataError if the dense matrix of the items does not fit into `max_memory_gb`."""
+        n_items = len(items)
         needed = 4 * n_items**2 / 1e9
         if needed > self.max_memory_gb:
             raise DataError(
@@ -105,6 +96,12 @@ class Ease:
                 f"{self.max_memory_gb:g} GB",
                 'raise it, or use kind = "sparse_linear", whose memory grows with the number of items only',
             )
+        matrix = matrix[:, items]
+        gram = (matrix.T @ matrix.multiply(rows[:, None])).tocsr()
+        diagonal = gram.diagonal()
+        penalty = self.regularization + self.dropout / (1 - self.dropout) * diagonal
+        weights = solve_ease(gram.astype(np.float32).toarray(order="F"), penalty.astype(np.float32))
+        return LinearItemModel(weighting, weights, (items + 1).astype(np.int32), counts, self.popularity_weight)
 
     def steps(self, train: Histories) -> None:
         """Returns None: there are no optimizer steps."""

@@ -24,7 +24,7 @@ from leaven.recommenders.popularity import check_request, compute_item_weights, 
 from leaven.storage import load_arrays, save_arrays
 
 if TYPE_CHECKING:
-    from leaven.kernels.item_neighbors import EventIndex, PairWeights
+    from leaven.kernels.item_neighbors import PairWeights
     from leaven.kernels.top_n_lists import NeighborLists
 
 Floats = npt.NDArray[np.float64]
@@ -92,7 +92,13 @@ class ItemKnn:
 
         train = select_training_rows(train, training)
         weight = compute_item_weights(train)
-        rows, law = _index_occurrences(train), self._build_weights(weight)
+        from leaven.kernels.item_neighbors import index_events
+
+        first_target = (train.starts[1:] - train.n_targets).astype(np.int64)
+        rows, law = (
+            index_events(train.items, train.starts, train.weight.astype(np.float64), first_target, train.n_items),
+            self._build_weights(weight),
+        )
         firsts = range(1, train.n_items + 1, _ITEMS_PER_TASK)
         bounds = [(first, min(first + _ITEMS_PER_TASK, train.n_items + 1)) for first in firsts]
         parts = []
@@ -195,14 +201,6 @@ class FittedItemKnn:
             "weight": self.item_weights,
         }
         save_arrays(folder, "itemknn", arrays, asdict(self.config))
-
-
-def _index_occurrences(train: Histories) -> EventIndex:
-    """Returns the positions of each item in the training rows."""
-    from leaven.kernels.item_neighbors import index_events
-
-    first_target = (train.starts[1:] - train.n_targets).astype(np.int64)
-    return index_events(train.items, train.starts, train.weight.astype(np.float64), first_target, train.n_items)
 
 
 def _count_threads() -> int:

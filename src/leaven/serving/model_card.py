@@ -17,6 +17,9 @@ def build_model_card(model: TrainedModel, parity: Mapping[str, Mapping[str, floa
     """The card as Markdown. parity: form -> comparison with the trained recommender."""
     has_facts = (model.folder / FACTS_FILE).exists()
     facts = read_run_facts(model.folder) if has_facts else None
+    resolved: dict[str, Any] = resolve_spec(model.spec)
+    kept = {name: resolved[name] for name in ("seed", "recommender", "split", "evaluate") if name in resolved}
+    variants = [one for one in resolved.get("variant", ()) if one["name"] == model.variant or not model.variant]
     lines = [
         f"# {model.name}",
         "",
@@ -38,7 +41,7 @@ def build_model_card(model: TrainedModel, parity: Mapping[str, Mapping[str, floa
         "## Plan",
         "",
         "```toml",
-        *_write_plan(model),
+        *tomli_w.dumps(kept | ({"variant": variants} if variants else {})).rstrip().split("\n"),
         "```",
         "",
     ]
@@ -77,22 +80,11 @@ def _tabulate_metrics(facts: RunFacts, variant: str) -> Iterator[str]:
         yield "| metric | mean | baseline | lift | 95 % interval | verdict |"
         yield "|---|---|---|---|---|---|"
         for one in effects:
-            figures = [_percent(value) for value in (one.lift, one.low, one.high)]
+            figures = [("not defined" if value is None else f"{value:+.1%}") for value in (one.lift, one.low, one.high)]
             mean, baseline = one.mean or 0.0, one.baseline_mean or 0.0
             interval = f"{figures[1]} to {figures[2]}"
             yield f"| {one.metric} | {mean:.4f} | {baseline:.4f} | {figures[0]} | {interval} | {one.verdict} |"
     yield ""
-
-
-def _write_plan(model: TrainedModel) -> list[str]:
-    resolved: dict[str, Any] = resolve_spec(model.spec)
-    kept = {name: resolved[name] for name in ("seed", "recommender", "split", "evaluate") if name in resolved}
-    variants = [one for one in resolved.get("variant", ()) if one["name"] == model.variant or not model.variant]
-    return tomli_w.dumps(kept | ({"variant": variants} if variants else {})).rstrip().split("\n")
-
-
-def _percent(value: float | None) -> str:
-    return "not defined" if value is None else f"{value:+.1%}"
 
 
 def _format(value: object) -> str:

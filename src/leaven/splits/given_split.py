@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from leaven.datasets.histories import HeldOut, Histories, compute_offsets
 from leaven.errors import DataError
@@ -42,7 +41,12 @@ class GivenSplit:
             raise DataError("split.kind = 'given'", "a log with given parts", "one without", fix)
         part = histories.extra[PART]
         if not (part == 1).any():
-            part = _move_last_training_event(histories, part)
+            rows, training = histories.event_rows(), np.flatnonzero(part == 0)
+            counts = np.bincount(rows[training], minlength=len(histories))
+            last = training[np.cumsum(counts)[counts > 1] - 1]
+            moved = part.copy()
+            moved[last] = 1
+            part = moved
         known = select_events(histories, part == 0)
         train = build_train(known, known.lengths > 0, known.lengths)
         train = replace(train, extra={name: column for name, column in train.extra.items() if name != PART})
@@ -79,13 +83,3 @@ def select_events(histories: Histories, mask: Mask) -> Histories:
     source = np.flatnonzero(mask)
     counts = np.bincount(histories.event_rows()[source], minlength=len(histories))
     return histories.replace_events(compute_offsets(counts), histories.items[source], histories.times[source], source)
-
-
-def _move_last_training_event(histories: Histories, part: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-    """The parts, where the last of at least two training events of a user becomes a validation event."""
-    rows, training = histories.event_rows(), np.flatnonzero(part == 0)
-    counts = np.bincount(rows[training], minlength=len(histories))
-    last = training[np.cumsum(counts)[counts > 1] - 1]
-    moved = part.copy()
-    moved[last] = 1
-    return moved

@@ -42,7 +42,15 @@ class Split:
 
     def to_display(self) -> Display:
         """What a shell and a notebook show."""
-        return _display_split(self)
+        train = self.train
+        rows = [["train", f"{len(train):,}", f"{train.n_events:,}", "", _describe_period(train.times)]]
+        for name, part in (("valid", self.valid), ("test", self.test), ("control", self.control)):
+            if part is not None:
+                known, targets = part.histories.n_events, len(part.target_items)
+                rows.append([name, f"{len(part):,}", f"{known:,}", f"{targets:,}", _describe_period(part.target_times)])
+        facts = {"kind": str(self.facts.get("kind", "")), "items": f"{train.n_items:,}"}
+        header = ("part", ">users", ">known events", ">targets", "period of events or targets")
+        return Display("Split", {name: value for name, value in facts.items() if value}, header, rows)
 
     def __repr__(self) -> str:
         return self.to_display().to_text()
@@ -69,19 +77,6 @@ class Split:
             test=exclude(self.test),
             control_histories=unseen,
         )
-
-
-def _display_split(split: Split) -> Display:
-    """The parts of a split: users, events, targets, and the period of the targets."""
-    train = split.train
-    rows = [["train", f"{len(train):,}", f"{train.n_events:,}", "", _describe_period(train.times)]]
-    for name, part in (("valid", split.valid), ("test", split.test), ("control", split.control)):
-        if part is not None:
-            known, targets = part.histories.n_events, len(part.target_items)
-            rows.append([name, f"{len(part):,}", f"{known:,}", f"{targets:,}", _describe_period(part.target_times)])
-    facts = {"kind": str(split.facts.get("kind", "")), "items": f"{train.n_items:,}"}
-    header = ("part", ">users", ">known events", ">targets", "period of events or targets")
-    return Display("Split", {name: value for name, value in facts.items() if value}, header, rows)
 
 
 def _describe_period(times: Ints) -> str:
@@ -347,7 +342,9 @@ class _Cutter:
         histories = self.histories
         width = histories.n_items + 2
         pairs = owner * width + histories.items[source]
-        first = _is_first(pairs)
+        ascending, order = sort_codes(pairs)
+        first = np.ones(len(pairs), bool)
+        first[order[1:]] = np.diff(ascending) > 0
         if self.repeats:
             return first, 0
         before, starts = _event_indices(histories, rows, np.zeros(len(rows), np.int64), known[rows])
@@ -378,14 +375,6 @@ def is_of_kind(histories: Histories, kind: str) -> Mask:
     if kind not in known:
         raise SpecError("split.target_kind", "a kind of the log's events", repr(kind), suggest_name(kind, known))
     return np.asarray(histories.extra["kind"] == known.index(kind), bool)
-
-
-def _is_first(codes: Ints) -> Mask:
-    """bool (codes,): the first occurrence of each code."""
-    ascending, order = sort_codes(codes)
-    first = np.ones(len(codes), bool)
-    first[order[1:]] = np.diff(ascending) > 0
-    return first
 
 
 def _is_among(codes: Ints, others: Ints) -> Mask:

@@ -153,17 +153,6 @@ class AdversarialTask:
         known = self.pair.discriminator.items(real.items)
         if real.trains_discriminator:
             return self._compute_discriminator_loss(known, generated, real.inside), len(batch.items)
-        return self._compute_decoder_loss(known, generated, real), len(batch.items)
-
-    def _compute_discriminator_loss(self, known: Tensor, generated: Tensor, inside: Tensor) -> Tensor:
-        real_score, fake_score = self.pair.discriminator(known, inside), self.pair.discriminator(generated, inside)
-        loss = compute_discriminator_loss(self.objective.loss, real_score, fake_score)
-        if self.objective.penalty <= 0:
-            return loss
-        gradients = torch.autograd.grad((real_score.sum(), fake_score.sum()), (known, generated), create_graph=True)
-        return loss + 0.5 * self.objective.penalty * sum((slope**2).sum((1, 2)).mean() for slope in gradients)
-
-    def _compute_decoder_loss(self, known: Tensor, generated: Tensor, real: RealBatch) -> Tensor:
         fake_score = self.pair.discriminator(generated, real.inside)
         if self.objective.loss == "source":
             loss = -F.softplus(fake_score).mean()  # log(1 - D(G(z))), which the decoder minimizes
@@ -173,7 +162,15 @@ class AdversarialTask:
             loss + self.objective.likelihood_weight * self._compute_surprisal(real)
             if self.objective.likelihood_weight > 0
             else loss
-        )
+        ), len(batch.items)
+
+    def _compute_discriminator_loss(self, known: Tensor, generated: Tensor, inside: Tensor) -> Tensor:
+        real_score, fake_score = self.pair.discriminator(known, inside), self.pair.discriminator(generated, inside)
+        loss = compute_discriminator_loss(self.objective.loss, real_score, fake_score)
+        if self.objective.penalty <= 0:
+            return loss
+        gradients = torch.autograd.grad((real_score.sum(), fake_score.sum()), (known, generated), create_graph=True)
+        return loss + 0.5 * self.objective.penalty * sum((slope**2).sum((1, 2)).mean() for slope in gradients)
 
     def _compute_surprisal(self, real: RealBatch) -> Tensor:
         """Returns the mean surprisal of the events of real rows."""

@@ -47,7 +47,10 @@ class MaskedModel(nn.Module):
             self.knots = nn.Embedding(knots, shape.width)
             self.blocks = nn.ModuleList(TransformerBlock(shape) for _ in range(shape.layers))
             self.last = nn.LayerNorm(shape.width)
-        self.near = nn.Parameter(_build_distance_bias(shape.heads))
+        head, distance = torch.arange(shape.heads)[:, None], torch.arange(-_REACH, _REACH + 1)[None]
+        slopes = 4.0 ** -(head // 2)
+        is_opposite = torch.where(head % 2 == 0, distance <= 0, distance >= 0)  # query position minus key position
+        self.near = nn.Parameter(-slopes * distance.abs() - 4.0 * is_opposite)
         self.bias = nn.Parameter(((counts + 0.1) / (counts + 0.1).sum()).log())
         with torch.no_grad():
             for name, weights in self.named_parameters():
@@ -76,16 +79,6 @@ class MaskedModel(nn.Module):
     def build_item_weights(self) -> Tensor:
         """Returns (items, width + 1): item weights and bias; their product with a state and a 1 is the logit."""
         return torch.cat([self.items.weight[1 : self.shape.n_items + 1], self.bias[:, None]], dim=1)
-
-
-def _build_distance_bias(heads: int) -> Tensor:
-    """Returns (heads, distances): initial biases; pairs of heads attend left and right, the first pair to the nearest
-    event.
-    """
-    head, distance = torch.arange(heads)[:, None], torch.arange(-_REACH, _REACH + 1)[None]
-    slopes = 4.0 ** -(head // 2)
-    is_opposite = torch.where(head % 2 == 0, distance <= 0, distance >= 0)  # query position minus key position
-    return -slopes * distance.abs() - 4.0 * is_opposite
 
 
 @dataclass(frozen=True, eq=False)

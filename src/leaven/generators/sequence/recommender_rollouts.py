@@ -281,7 +281,10 @@ class FittedRollouts:
         keys, real = np.asarray(keys, np.uint64), None
         if self.config.prefix_range[0] < 1 and like is not None and len(like) == len(keys):
             real = like if self.config.history_share or self.config.max_rank is not None else None
-            like = _cut_prefixes(like, keys, self.config.prefix_range)
+            low, high = self.config.prefix_range
+            share = low + rng.draw_uniform(rng.mix_bits(keys), 1) * (high - low)
+            lengths = np.minimum(np.maximum(np.rint(share * like.lengths), 1), like.lengths).astype(np.int64)
+            like = take_prefixes(like, lengths)
         is_checked = real is not None and self.config.max_rank is not None
         frame = self.scaffolds.build_scaffold(self.config, keys, like)
         first = frame.starts[:-1] + frame.n_known
@@ -351,14 +354,6 @@ class FittedRollouts:
             "frames": self.scaffolds.to_json(),
         }
         save_arrays(folder, "self", parts, facts)
-
-
-def _cut_prefixes(rows: Histories, keys: RngKeys, share_range: tuple[float, float]) -> Histories:
-    """Returns a random share of each row's first events, at least one."""
-    low, high = share_range
-    share = low + rng.draw_uniform(rng.mix_bits(keys), 1) * (high - low)
-    lengths = np.minimum(np.maximum(np.rint(share * rows.lengths), 1), rows.lengths).astype(np.int64)
-    return take_prefixes(rows, lengths)
 
 
 def _build_known_rows(frame: Scaffold, rows: Ints, at: Ints, n_items: int) -> Histories:

@@ -147,25 +147,19 @@ class ScaffoldSampler:
         """
         keys = np.asarray(keys, np.uint64)
         if like is None or config.where == "alone":
-            return self._build_new_users(config, keys)
+            position = rng.draw_uniform(rng.mix_bits(keys), 0) * len(
+                self.starts_and_lengths
+            )  # independent of the draws of events
+            at = position.astype(np.int64)
+            first, next_start = (
+                self.starts_and_lengths[at, 0],
+                self.starts_and_lengths[np.minimum(at + 1, len(self.starts_and_lengths) - 1), 0],
+            )
+            start_times = first + ((position - at) * (next_start - first)).astype(np.int64)
+            lengths = np.clip(self.starts_and_lengths[at, 1], config.events_range[0], config.events_range[1])
+            return _build_scaffold(keys, lengths, np.zeros(len(keys), np.int64), start_times)
         if len(like) != len(keys):
             raise DataError("generator.sample", f"{len(like)} keys, one a row", f"{len(keys)}", "")
-        return self._extend_rows(config, keys, like)
-
-    def _build_new_users(self, config: SequenceGeneratorConfig, keys: RngKeys) -> Scaffold:
-        position = rng.draw_uniform(rng.mix_bits(keys), 0) * len(
-            self.starts_and_lengths
-        )  # independent of the draws of events
-        at = position.astype(np.int64)
-        first, next_start = (
-            self.starts_and_lengths[at, 0],
-            self.starts_and_lengths[np.minimum(at + 1, len(self.starts_and_lengths) - 1), 0],
-        )
-        start_times = first + ((position - at) * (next_start - first)).astype(np.int64)
-        lengths = np.clip(self.starts_and_lengths[at, 1], config.events_range[0], config.events_range[1])
-        return _build_scaffold(keys, lengths, np.zeros(len(keys), np.int64), start_times)
-
-    def _extend_rows(self, config: SequenceGeneratorConfig, keys: RngKeys, like: Histories) -> Scaffold:
         low, high = config.new_events_range
         added = low + (rng.draw_uniform(rng.mix_bits(keys), 0) * (high - low + 1)).astype(np.int64)
         added = np.where(like.lengths == 0, np.maximum(added, 1), added)
@@ -198,7 +192,18 @@ class ScaffoldSampler:
         known = reverse_rows(like) if self.backwards else like
         rows = known.replace_events(frame.starts, frame.items, frame.times, frame.source_index)
         rows = reverse_rows(rows) if self.backwards else rows
-        return replace(rows, n_targets=_count_targets(config, like, frame))
+        added = np.maximum(np.diff(frame.starts) - like.lengths, 0)
+        every = np.maximum(np.diff(frame.starts) - 1, 0)
+        rule = config.targets if config.targets != "fitting" else "new" if config.where == "after" else "given"
+        if config.where == "between":
+            ends = like.starts[1:] - like.starts[0]
+            first_target = np.append(np.flatnonzero(frame.source_index >= 0), 0)[ends - like.n_targets]
+            given: Ints = np.where(like.n_targets > 0, frame.starts[1:] - first_target, 0)
+        else:  # after a history, new events precede its end and count as targets
+            given = like.n_targets.astype(np.int64) + (added if config.where == "after" else 0)
+        counts: Ints = {"all": every, "new": added, "given": given}[rule]
+        targets: npt.NDArray[np.int32] = np.minimum(counts, every).astype(np.int32)
+        return replace(rows, n_targets=targets)
 
 
 def reverse_rows(rows: Histories) -> Histories:
@@ -215,25 +220,3 @@ def _build_scaffold(keys: RngKeys, lengths: Ints, given: Ints, start_times: Ints
     times[starts[:-1][lengths > 0]] = start_times[lengths > 0]
     source = np.full(starts[-1], -1, np.int64)
     return Scaffold(keys, starts, given.astype(np.int64), np.zeros(starts[-1], np.int32), times, source)
-
-
-def _count_targets(config: SequenceGeneratorConfig, like: Histories, frame: Scaffold) -> npt.NDArray[np.int32]:
-    """Returns int32 (rows,): the number of trailing target events of each extended row."""
-    added = np.maximum(np.diff(frame.starts) - like.lengths, 0)
-    every = np.maximum(np.diff(frame.starts) - 1, 0)
-    rule = config.targets if config.targets != "fitting" else "new" if config.where == "after" else "given"
-    if config.where == "between":
-        given = _count_from_first_target(like, frame)
-    else:  # after a history, new events precede its end and count as targets
-        given = like.n_targets.astype(np.int64) + (added if config.where == "after" else 0)
-    counts: Ints = {"all": every, "new": added, "given": given}[rule]
-    targets: npt.NDArray[np.int32] = np.minimum(counts, every).astype(np.int32)
-    return targets
-
-
-def _count_from_first_target(like: Histories, frame: Scaffold) -> Ints:
-    """Returns int64 (rows,): the number of events from each row's first real target on, new ones included."""
-    ends = like.starts[1:] - like.starts[0]
-    first_target = np.append(np.flatnonzero(frame.source_index >= 0), 0)[ends - like.n_targets]
-    n_targets: Ints = np.where(like.n_targets > 0, frame.starts[1:] - first_target, 0)
-    return n_targets

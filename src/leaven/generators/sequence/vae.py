@@ -171,11 +171,6 @@ class FittedVae:
 
         frame = self.scaffolds.build_scaffold(self.config, keys, like)
         net = copy.deepcopy(self.net).double().eval()
-        decode_rows(net.decoder, self.decoding, frame, self._draw_latent(net, frame))
-        return self.scaffolds.build_histories(self.config, frame)
-
-    def _draw_latent(self, net: LatentDecoder, frame: Scaffold) -> Tensor:
-        """Returns float64 (rows, width): from the prior, or from the posterior of the known events."""
         import torch
 
         from leaven.generators.sequence.vae_net import draw_normals
@@ -186,7 +181,8 @@ class FittedVae:
                 mean, log_variance = net.encode_history(torch.from_numpy(items))
                 drawn[rows] = mean + drawn[rows] * (0.5 * log_variance).exp()
             latent: Tensor = net.tastes(drawn)
-        return latent
+        decode_rows(net.decoder, self.decoding, frame, latent)
+        return self.scaffolds.build_histories(self.config, frame)
 
     def log_likelihood(self, rows: Histories) -> npt.NDArray[np.float64]:
         """Returns float64 (rows,): a lower bound of the natural log-probability of each row's items, given the

@@ -162,8 +162,16 @@ class CatalogLanguageModel:
 
         Raises DataError for a catalog without texts; FitError for a non-finite loss.
         """
+        column = self.text_column or next((name for name in catalog.texts if name != "brand"), "")
+        if column not in catalog.texts or not any(text.strip() for text in catalog.texts[column]):
+            fix = (
+                suggest_name(self.text_column, catalog.texts)
+                if self.text_column
+                else "name text columns in item_columns"
+            )
+            raise DataError("titles.learn", "a column with texts", repr(column) if column else "none", fix)
         return FittedLanguageModel.from_catalog(
-            self, train_language_model(self, _select_texts(self, catalog), _list_category_codes(catalog)), catalog
+            self, train_language_model(self, list(catalog.texts[column]), _list_category_codes(catalog)), catalog
         )
 
 
@@ -197,9 +205,10 @@ def train_language_model(
     config: CatalogLanguageModel, texts: Sequence[str], codes: Sequence[int], key: int = 0
 ) -> TrainedLanguageModel:
     """Returns a model trained on texts of these category codes (0: none), or the cached one."""
+    fields = asdict(config.model)  # type: ignore[call-overload]
     inputs = json.dumps(
         [
-            _describe_generator(config.model),
+            [type(config.model).__name__, json.loads(json.dumps(fields, default=str))],
             config.max_words,
             config.max_new_tokens,
             key,
@@ -233,22 +242,6 @@ def build_token_rows(rows: Sequence[Sequence[int]], spelling: CharacterCodec) ->
 def _encode(spelling: CharacterCodec, text: str, code: int) -> list[int]:
     """Returns the ids of a text: its category, its words, the end token."""
     return [code + 1, *spelling.encode_text(text), spelling.end_id]
-
-
-def _describe_generator(by: Any) -> list[Any]:
-    return [type(by).__name__, json.loads(json.dumps(asdict(by), default=str))]
-
-
-def _select_texts(config: CatalogLanguageModel, catalog: Catalog) -> list[str]:
-    column = config.text_column or next((name for name in catalog.texts if name != "brand"), "")
-    if column not in catalog.texts or not any(text.strip() for text in catalog.texts[column]):
-        fix = (
-            suggest_name(config.text_column, catalog.texts)
-            if config.text_column
-            else "name text columns in item_columns"
-        )
-        raise DataError("titles.learn", "a column with texts", repr(column) if column else "none", fix)
-    return list(catalog.texts[column])
 
 
 def _list_category_codes(catalog: Catalog) -> list[int]:

@@ -113,19 +113,16 @@ class LocalTextModel:
         sampling = {"do_sample": True, "temperature": self.config.temperature} if variant else {"do_sample": False}
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             torch.default_generator.manual_seed(rng.derive_key(variant, prompt) >> 1)
+            pad_id = self.tokens.pad_token_id
             output = self.model.generate(
                 inputs,
                 attention_mask=torch.ones_like(inputs),
                 max_new_tokens=new,
-                pad_token_id=self._get_pad_id(),
+                pad_token_id=int(pad_id if pad_id is not None else self.tokens.eos_token_id or 0),
                 **sampling,
             )
         text = self.tokens.decode(output[0, inputs.shape[1] :], skip_special_tokens=True)
         return ModelAnswer(text, int(output.shape[1]))
-
-    def _get_pad_id(self) -> int:
-        pad_id = self.tokens.pad_token_id
-        return int(pad_id if pad_id is not None else self.tokens.eos_token_id or 0)
 
     def _build_prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
         """Returns the prompt by the model's chat template, if it has one."""

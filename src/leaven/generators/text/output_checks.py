@@ -107,18 +107,21 @@ class OutputChecks:
     def __call__(self, text: str, answer: str) -> Rewrite:
         """Returns the parsed rewrite. Raises RejectedAnswer with the first failed check."""
         written = parse_answer(answer)
-        self._check_evidence(text, written)
-        self._check_facts(text, written)
-        self._check_claims(text, written)
-        self._check_form(text, written.paraphrase)
-        self._check_similarity(text, written.paraphrase)
-        return written
-
-    def _check_evidence(self, text: str, written: Rewrite) -> None:
         source = _normalize(text)
         for name, _, evidence in written.attributes:
             if not evidence.strip() or _normalize(evidence) not in source:
                 raise RejectedAnswer(f"an attribute without evidence in the text: {name}"[:80])
+        self._check_facts(text, written)
+        self._check_claims(text, written)
+        low, high = self.length_range
+        if not low <= len(written.paraphrase) / max(len(text), 1) <= high:
+            raise RejectedAnswer("too short or too long")
+        if has_han(text) != has_han(written.paraphrase):
+            raise RejectedAnswer("another language")
+        if _normalize(written.paraphrase) == _normalize(text):
+            raise RejectedAnswer("the same text again")
+        self._check_similarity(text, written.paraphrase)
+        return written
 
     def _check_facts(self, text: str, written: Rewrite) -> None:
         source, generated = self.extract_facts(text), self.extract_facts(written.full_text)
@@ -141,15 +144,6 @@ class OutputChecks:
             pattern = claim if has_han(claim) else f" {claim} "
             if pattern in generated and pattern not in source:
                 raise RejectedAnswer(f"a forbidden claim: {claim}")
-
-    def _check_form(self, text: str, paraphrase: str) -> None:
-        low, high = self.length_range
-        if not low <= len(paraphrase) / max(len(text), 1) <= high:
-            raise RejectedAnswer("too short or too long")
-        if has_han(text) != has_han(paraphrase):
-            raise RejectedAnswer("another language")
-        if _normalize(paraphrase) == _normalize(text):
-            raise RejectedAnswer("the same text again")
 
     def _check_similarity(self, text: str, paraphrase: str) -> None:
         if self.encoder is None:
