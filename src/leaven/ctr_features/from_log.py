@@ -70,10 +70,7 @@ def _draw_rows(
     Raises DataError where no positive was on sale by the rule of the negatives.
     """
     positives = _fetch_positives(tables, config, since)
-    row_ids = rng.mix_bits(
-        ids.users[positives.user]
-        ^ rng.mix_bits(ids.items[positives.item] ^ rng.mix_bits(positives.time.astype(np.uint64)))
-    )
+    row_ids = _derive_row_ids(ids.users[positives.user], ids.items[positives.item], positives.time)
     chosen = _draw_subset(row_ids, config.max_positives, rng.derive_key(key, "positives"))
     kept, row_ids = positives.take(chosen), row_ids[chosen]
     keys = rng.derive_row_keys(rng.derive_key(key, "negatives"), row_ids)
@@ -249,6 +246,11 @@ def _fetch_places(tables: FeatureTables, sql: str) -> _EventRows:
 def _after(since: int | None) -> str:
     """SQL of events after a second; of all events for None."""
     return "true" if since is None else f"time > {int(since)}"
+
+
+def _derive_row_ids(user: Keys, item: Keys, time: Ints) -> Keys:
+    """uint64 (rows,): from the original ids and the second only."""
+    return rng.mix_bits(user ^ rng.mix_bits(item ^ rng.mix_bits(time.astype(np.uint64))))
 
 
 def _draw_subset(row_ids: Keys, max_rows: int, key: int) -> Ints:

@@ -30,6 +30,7 @@ from leaven.ingest.source_config import LogSource
 from leaven.ingest.source_loading import describe_source, load_source, open_database
 from leaven.ingest.timestamps import TimestampParser
 from leaven.sql import quote_identifier
+from leaven.storage import Arrays
 
 if TYPE_CHECKING:
     import duckdb
@@ -113,11 +114,9 @@ def _match_hashed(table: _TableReader, config: LabeledTable) -> list[str]:
     return [one for one in free if any(fnmatch.fnmatchcase(one, pattern) for pattern in config.hashed)]
 
 
-def _hash_columns(
-    table: _TableReader, names: Sequence[str], config: LabeledTable, rows: int
-) -> dict[str, npt.NDArray[Any]]:
+def _hash_columns(table: _TableReader, names: Sequence[str], config: LabeledTable, rows: int) -> Arrays:
     """name -> float64 (rows,): `hashed_0` … of the sparse columns, `tags_0` … of a multi-valued column `tags`."""
-    found: dict[str, npt.NDArray[Any]] = {}
+    found: Arrays = {}
     if names:
         sums = np.zeros((rows, config.buckets))
         for first in range(0, len(names), _COLUMNS_AT_ONCE):

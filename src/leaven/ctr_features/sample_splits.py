@@ -32,7 +32,7 @@ class SampleSplit:
     train: Samples
     valid: Samples
     test: Samples
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
     control: Samples | None = None
 
     @classmethod
@@ -43,7 +43,7 @@ class SampleSplit:
 
         Raises DataError where a part has no row of one of the classes.
         """
-        parts, control, facts = {"train": train, "valid": valid, "test": test}, None, dict[str, Any]()
+        parts, control, facts = {"train": train, "valid": valid, "test": test}, None, dict[str, object]()
         if control_share:
             control = train.take(_draw_control(train, control_share, key))
             parts = {name: rows.take(~_draw_control(rows, control_share, key)) for name, rows in parts.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ from leaven.datasets.samples import Samples
 from leaven.errors import DataError, MissingExtra, SpecError
 from leaven.protocols import TrainingContext
 from leaven.storage import replace_text
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 _FILE = "logistic.json"
 
@@ -88,7 +91,7 @@ class LogisticModel:
         replace_text(folder / _FILE, json.dumps({**stored, "weights": self.weights.tolist(), "bias": self.bias}))
 
 
-def _build_matrix(encoding: FeatureEncoding, rows: Samples) -> Any:
+def _build_matrix(encoding: FeatureEncoding, rows: Samples) -> csr_matrix:
     """Sparse (rows, numbers and categories): a column for each number, then one for each category and "unknown"."""
     from scipy import sparse
 

@@ -266,7 +266,7 @@ class NeuralModel:
     encoding: FeatureEncoding
     net: CtrNetwork
     curve: Sequence[Mapping[str, float]]
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
 
     def predict(self, rows: Samples) -> npt.NDArray[np.float64]:
         """float64 (rows,) in 0..1."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ import numpy.typing as npt
 from leaven.datasets.catalog import Catalog
 from leaven.encoders.item_inputs import hash_model, join_columns, load_or_compute
 from leaven.errors import DataError, MissingExtra, SpecError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Vectors = npt.NDArray[np.float32]
 
@@ -58,7 +61,7 @@ class SentenceEncoder:
         return FittedSentenceEncoder(self, self.columns or tuple(catalog.texts), tokenizer, model, fingerprint)
 
 
-def load_model(folder: Path) -> tuple[Any, Any]:
+def load_model(folder: Path) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
     """Loads (tokenizer, model) from a folder.
 
     Raises DataError without a readable model; MissingExtra without transformers.
@@ -84,8 +87,8 @@ class FittedSentenceEncoder:
 
     config: SentenceEncoder
     columns: tuple[str, ...]
-    tokenizer: Any
-    model: Any
+    tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel
     fingerprint: str
     vectors_by_text: dict[str, Vectors] = field(default_factory=dict)
 

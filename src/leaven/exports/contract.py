@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from leaven.exports.files import FolderWriter
 from leaven.exports.manifest import Loss, Manifest
@@ -59,7 +59,7 @@ class LoadedExport:
     parts: Mapping[str, pa.Table]
     items: pa.Table | None = None
     users: pa.Table | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 class Exporter(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -193,7 +193,7 @@ def find_invalid_ratings(source: ExportSource, rating: str, missing_rating: floa
                 yield Violation(f"events without a {rating}, in {part}", values.null_count, (), MISSING_RATING)
 
 
-def compute_ratings(table: pa.Table, rating: str, missing_rating: float | None) -> Any:
+def compute_ratings(table: pa.Table, rating: str, missing_rating: float | None) -> pa.ChunkedArray:
     """A float Arrow column: the values of a column, `missing_rating` for nulls; 1 in a table without the column."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -204,7 +204,7 @@ def compute_ratings(table: pa.Table, rating: str, missing_rating: float | None) 
     return ratings if missing_rating is None else pc.fill_null(ratings, pa.scalar(missing_rating, pa.float32()))
 
 
-def append_columns(chunk: pa.Table, own: Mapping[str, Any], written: Sequence[str]) -> pa.Table:
+def append_columns(chunk: pa.Table, own: Mapping[str, pa.ChunkedArray], written: Sequence[str]) -> pa.Table:
     """The target's columns, then those of the chunk that these do not hold, as plain values."""
     import pyarrow as pa
 
@@ -233,7 +233,7 @@ def rename_columns(table: pa.Table, names: Mapping[str, str]) -> pa.Table:
     return table.rename_columns([names.get(name, name) for name in table.column_names])
 
 
-def set_column(table: pa.Table, name: str, values: Any) -> pa.Table:
+def set_column(table: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
     """The table with other values in a column."""
     return table.set_column(table.column_names.index(name), name, values)
 

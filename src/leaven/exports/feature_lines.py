@@ -175,7 +175,10 @@ vw --loss_function squared -q cc train.vw
             for line in path.read_text(encoding="utf-8").splitlines():
                 head, texts, numbers = line.split("|")
                 label, weight = map(float, head.split())
-                row: dict[str, Any] = {LABEL: (label + 1) / 2 if self.loss == "logistic" else label, WEIGHT: weight}
+                row: dict[str, float | str] = {
+                    LABEL: (label + 1) / 2 if self.loss == "logistic" else label,
+                    WEIGHT: weight,
+                }
                 row |= {
                     unquote(name): unquote(text) for name, _, text in (one.partition("=") for one in texts.split()[1:])
                 }
@@ -215,7 +218,7 @@ def list_feature_losses(rows: FeatureRows) -> list[Loss]:
     return losses
 
 
-def describe_columns(rows: FeatureRows) -> dict[str, Any]:
+def describe_columns(rows: FeatureRows) -> dict[str, object]:
     """Facts that `load` needs."""
     return {"numeric": rows.numeric, "categorical": rows.categorical, "labels": rows.label}
 
@@ -280,7 +283,7 @@ def load_indexed(folder: Path, manifest: Manifest, suffix: str) -> LoadedExport:
         rows = []
         for line in path.read_text(encoding="utf-8").splitlines():
             label, *cells = line.split(" ")
-            row: dict[str, Any] = {LABEL: float(label)}
+            row: dict[str, object] = {LABEL: float(label)}
             for cell in cells:
                 *_, index, value = cell.split(":")
                 column, level = meanings[int(index)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -43,7 +43,9 @@ class FeatureRows:
     def _convert_chunk(self, chunk: pa.Table) -> pa.Table:
         import pyarrow as pa
 
-        columns: dict[str, Any] = {LABEL: compute_ratings(chunk, self.label, self.missing_label).cast(pa.float64())}
+        columns: dict[str, pa.ChunkedArray] = {
+            LABEL: compute_ratings(chunk, self.label, self.missing_label).cast(pa.float64())
+        }
         columns[WEIGHT] = (
             chunk.column(WEIGHT) if WEIGHT in chunk.column_names else pa.array(np.ones(len(chunk), np.float32))
         )
@@ -54,13 +56,13 @@ class FeatureRows:
             columns[name] = values.cast(pa.string() if name in self.categorical else pa.float64())
         return pa.table(columns)
 
-    def _look_up(self, chunk: pa.Table, name: str) -> Any:
+    def _look_up(self, chunk: pa.Table, name: str) -> pa.ChunkedArray:
         """The attribute of each row's item or user."""
         key, values = self._attributes[name]
         return values.take(encode_column(chunk, key))
 
     @cached_property
-    def _attributes(self) -> dict[str, Any]:
+    def _attributes(self) -> dict[str, pa.ChunkedArray]:
         """Attribute -> ("item" or "user", its value for each of the source's ids)."""
         import pyarrow as pa
         import pyarrow.compute as pc

@@ -87,7 +87,7 @@ class FolderWriter:
                 rows += 1
         self.files[-1] = ExportFile(name, rows, self.files[-1].columns)
 
-    def write_json(self, name: str, content: Any) -> None:
+    def write_json(self, name: str, content: object) -> None:
         """Write one JSON document."""
         self.write_document(name, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
@@ -114,7 +114,7 @@ def read_parquet(path: Path) -> pa.Table:
     return pq.read_table(path, partitioning=None)
 
 
-def read_csv(path: Path, types: Mapping[str, Any], delimiter: str = ",", quotes: bool = True) -> pa.Table:
+def read_csv(path: Path, types: Mapping[str, pa.DataType], delimiter: str = ",", quotes: bool = True) -> pa.Table:
     """All rows of a file, with these columns instead of those of its header line; an empty cell is null."""
     import pyarrow.csv as csv
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from leaven.exports.contract import ALL_COLUMNS, LoadedExport, TargetTraits
 from leaven.exports.event_tables import read_event_files
@@ -69,7 +69,7 @@ params = load_dataset_config("FOLDER", "leaven")
         return [one for one in list_feature_losses(rows) if one.column != "time"]
 
     def _build_config(self, source: ExportSource, rows: FeatureRows) -> str:
-        columns: list[dict[str, Any]] = []
+        columns: list[dict[str, object]] = []
         for kind, names, dtype in (("categorical", rows.categorical, "str"), ("numeric", rows.numeric, "float")):
             columns += [{"name": name, "active": True, "dtype": dtype, "type": kind} for name in names]
         columns.append({"name": WEIGHT, "active": False, "dtype": "float", "type": "numeric"})

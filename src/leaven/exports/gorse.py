@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from leaven.exports.contract import LoadedExport, TargetTraits
 from leaven.exports.files import FolderWriter
@@ -77,7 +77,7 @@ curl -X PUT http://127.0.0.1:8088/api/feedback -H 'Content-Type: application/jso
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        columns: dict[str, Any] = {name: table.column(name).cast(pa.string()) for name in (USER, ITEM)}
+        columns: dict[str, pa.ChunkedArray] = {name: table.column(name).cast(pa.string()) for name in (USER, ITEM)}
         kinds = (
             table.column("kind").cast(pa.string())
             if "kind" in table.column_names

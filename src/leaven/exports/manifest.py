@@ -44,14 +44,14 @@ class Manifest:
     """
 
     target: str
-    options: Mapping[str, Any]
+    options: Mapping[str, object]
     library: str
     files: tuple[ExportFile, ...]
     lost: tuple[Loss, ...]
     usage: str
     facts: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """All fields as plain values."""
         return asdict(self)
 

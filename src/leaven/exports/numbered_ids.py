@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from leaven.exports.contract import LoadedExport
 from leaven.exports.files import FolderWriter, read_parquet
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
 ID_FILES = {USER: "user_ids.parquet", ITEM: "item_ids.parquet"}
 
 
-def build_id_map(ids: pa.StringArray, first: int = 1, dtype: Any = np.int64) -> pa.Table:
+def build_id_map(ids: pa.StringArray, first: int = 1, dtype: npt.DTypeLike = np.int64) -> pa.Table:
     """A table of `id` and `index`: first, first + 1 …"""
     import pyarrow as pa
 
     return pa.table({"id": ids, "index": np.arange(first, first + len(ids), dtype=dtype)})
 
 
-def write_id_maps(source: ExportSource, out: FolderWriter, first: int = 1, dtype: Any = np.int64) -> None:
+def write_id_maps(source: ExportSource, out: FolderWriter, first: int = 1, dtype: npt.DTypeLike = np.int64) -> None:
     """Write the tables of users and items."""
     for column, ids in ((USER, source.user_ids), (ITEM, source.item_ids)):
         out.write_parquet(ID_FILES[column], [build_id_map(ids, first, dtype)])
@@ -80,7 +81,7 @@ def restore_ids(folder: Path, loaded: LoadedExport) -> LoadedExport:
     return replace(loaded, parts=parts, items=restore(loaded.items, ITEM), users=restore(loaded.users, USER))
 
 
-def look_up_ids(numbers: Any, ids: pa.StringArray, first: int) -> Any:
+def look_up_ids(numbers: pa.Array, ids: pa.StringArray, first: int) -> pa.StringArray:
     """The ids of numbers that begin with `first`."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -150,7 +150,7 @@ def build_schema(name: str, fields: Mapping[str, Mapping[str, Any]]) -> dict[str
     return {"type": "record", "name": name, "namespace": NAMESPACE, "fields": listed, "version": "1.0"}
 
 
-def _is_category(column: Any) -> bool:
+def _is_category(column: pa.ChunkedArray) -> bool:
     """Whether a text column repeats its values, so that it is no description."""
     import pyarrow.compute as pc
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from leaven.errors import DataError
 
@@ -47,7 +47,7 @@ NUMBER_IDS = "--ids numbers writes 1, 2, 3 … instead of these ids, with a tabl
 """The way out for ids that a target cannot hold."""
 
 
-def find_pattern(values: Any, pattern: str, rule: str, fix: str = NUMBER_IDS) -> list[Violation]:
+def find_pattern(values: pa.ChunkedArray, pattern: str, rule: str, fix: str = NUMBER_IDS) -> list[Violation]:
     """A violation where distinct texts match a regular expression (RE2)."""
     import pyarrow.compute as pc
 
@@ -56,7 +56,7 @@ def find_pattern(values: Any, pattern: str, rule: str, fix: str = NUMBER_IDS) ->
     return _report(rule, matching, fix)
 
 
-def find_long_texts(values: Any, limit: int, rule: str, fix: str = NUMBER_IDS) -> list[Violation]:
+def find_long_texts(values: pa.ChunkedArray, limit: int, rule: str, fix: str = NUMBER_IDS) -> list[Violation]:
     """A violation where distinct texts have more than `limit` characters."""
     import pyarrow.compute as pc
 
@@ -64,7 +64,7 @@ def find_long_texts(values: Any, limit: int, rule: str, fix: str = NUMBER_IDS) -
     return _report(rule, texts.filter(pc.greater(pc.utf8_length(texts), limit)), fix)
 
 
-def find_out_of_range(column: Any, low: float, high: float, rule: str, fix: str = "") -> list[Violation]:
+def find_out_of_range(column: pa.ChunkedArray, low: float, high: float, rule: str, fix: str = "") -> list[Violation]:
     """A violation where numbers are below `low`, above `high`, or NaN; nulls are allowed."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -87,7 +87,7 @@ def find_nulls(table: pa.Table, column: str, fix: str = "") -> list[Violation]:
     return [Violation(f"column {column!r} without a value", count, (), fix)] if count else []
 
 
-def _list_distinct(values: Any) -> Any:
+def _list_distinct(values: pa.ChunkedArray) -> pa.Array:
     """The distinct texts of an array, in which dictionaries are counted once."""
     import pyarrow as pa
 
@@ -97,7 +97,7 @@ def _list_distinct(values: Any) -> Any:
     return array.cast(pa.string()).drop_null().unique()
 
 
-def _report(rule: str, found: Any, fix: str) -> list[Violation]:
+def _report(rule: str, found: pa.Array, fix: str) -> list[Violation]:
     if not len(found):
         return []
     return [Violation(rule, len(found), tuple(str(one) for one in found[:_N_EXAMPLES].to_pylist()), fix)]

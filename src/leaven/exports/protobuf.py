@@ -29,7 +29,7 @@ def encode_examples(histories: pa.Table) -> list[bytes]:
     return examples
 
 
-def _encode_features(column: Any) -> list[bytes]:
+def _encode_features(column: pa.ChunkedArray) -> list[bytes]:
     """One serialized Feature per row of an Arrow column, or of its lists."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -153,7 +153,7 @@ def build_item_table(catalog: Catalog) -> pa.Table:
     """One row per item: `item`, its texts, category, price, release date, and the path of its image."""
     import pyarrow as pa
 
-    columns: dict[str, Any] = {ITEM: catalog.id_array}
+    columns: dict[str, pa.Array] = {ITEM: catalog.id_array}
     for name, texts in catalog.texts.items():
         columns[name] = pa.array([text or None for text in texts], pa.string())
     if catalog.category is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from leaven.exports.contract import LoadedExport, TargetTraits
 from leaven.exports.event_tables import find_invalid_ratings, rename_columns
@@ -215,7 +215,7 @@ def read_attributes(folder: Path, manifest: Manifest, key: str) -> pa.Table | No
     return rename_columns(read_csv(path, types, "\t", quotes=False), {f"{key}_id": key})
 
 
-def _arrow_type(field: str, name: str = "") -> Any:
+def _arrow_type(field: str, name: str = "") -> pa.DataType:
     import pyarrow as pa
 
     if name == "time":

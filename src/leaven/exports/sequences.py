@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ def iterate_histories(table: pa.Table, convert: Callable[[pa.Table], pa.Table] |
         first = last
 
 
-def build_lists(offsets: Any, column: pa.ChunkedArray) -> pa.ListArray:
+def build_lists(offsets: pa.Array, column: pa.ChunkedArray) -> pa.ListArray:
     """Lists of the values of a column, as plain values."""
     import pyarrow as pa
 

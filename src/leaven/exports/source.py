@@ -228,7 +228,7 @@ def keep_targets(table: pa.Table) -> pa.Table:
     return table.filter(table.column("is_target")) if "is_target" in table.column_names else table
 
 
-def compute_seconds(column: Any) -> Any:
+def compute_seconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """An int64 Arrow column: whole seconds since 1970, or the integers themselves where the log has no clock."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -118,9 +118,9 @@ model.fit(load_npz("train.npz"), sample_weight=load_npz("train_weights.npz"))  #
 class PairSums:
     """The distinct pairs of user and item, sorted: int32 (pairs,) codes, float32 (pairs,) summed weights."""
 
-    users: Any
-    items: Any
-    weights: Any
+    users: pa.ChunkedArray
+    items: pa.ChunkedArray
+    weights: pa.ChunkedArray
     shape: tuple[int, int]
 
     def build_matrix(self, values: Any) -> Any:

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from leaven.exports.contract import LoadedExport, TargetTraits
 from leaven.exports.event_tables import read_optional, set_column
@@ -113,11 +113,11 @@ train = read_histories("train.tfrecord")
         return LoadedExport(parts, read_optional(folder / "items.parquet"), read_optional(folder / "users.parquet"))
 
 
-def _to_text(value: Any) -> Any:
+def _to_text(value: Any) -> object:
     return [one.decode() for one in value] if isinstance(value, list) else value.decode()
 
 
-def _name_type(kind: Any) -> str:
+def _name_type(kind: pa.DataType) -> str:
     """ "string", "float" or "int", or a list of these."""
     import pyarrow as pa
 
@@ -137,7 +137,7 @@ def _describe_features(types: dict[str, str]) -> Iterator[str]:
         yield f'    "{name}": {feature},'
 
 
-def write_records(stream: Any, records: Sequence[bytes]) -> None:
+def write_records(stream: BinaryIO, records: Sequence[bytes]) -> None:
     """Write records with their lengths and masked checksums: length (uint64), crc, bytes, crc."""
     lengths = [struct.pack("<Q", len(record)) for record in records]
     length_sums, sums = compute_masked_crc32c(lengths), compute_masked_crc32c(records)

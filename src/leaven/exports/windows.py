@@ -31,7 +31,7 @@ class Windows:
     offsets: npt.NDArray[np.int32]
     sources: Ints
 
-    def build_lists(self, values: Any) -> pa.ListArray:
+    def build_lists(self, values: pa.Array) -> pa.ListArray:
         """Lists of the values of the events before each target."""
         import pyarrow as pa
 

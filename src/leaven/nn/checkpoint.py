@@ -18,7 +18,7 @@ _FILE = "training.safetensors"
 Tensors = dict[str, Tensor]
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> None:
     """Writes tensors and JSON-compatible metadata to one safetensors file, atomically."""
     try:
         from safetensors.torch import save_file
@@ -47,7 +47,7 @@ def load_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
 
 
 def save_checkpoint(
-    folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, best: Tensors, metadata: dict[str, Any]
+    folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, best: Tensors, metadata: Mapping[str, object]
 ) -> None:
     """Saves the complete training state: weights, optimizer moments, best weights so far and metadata."""
     tensors = {f"net.{name}": tensor for name, tensor in net.state_dict().items()}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -84,7 +83,7 @@ class ImageClassifier:
     """A trained image classifier."""
 
     net: ImageClassifierNetwork
-    facts: dict[str, Any]
+    facts: Mapping[str, object]
 
     def embed_images(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Returns an embedding of each image, float32 (n, widths[-1]), from uint8 (n, height, width, 3)."""
@@ -145,7 +144,7 @@ def train_image_classifier(
         on_progress=config.on_progress,
     )
     outcome = train_network(_ClassificationTask(net, images, classes, config, augment), trainer_config)
-    return ImageClassifier(net, outcome.facts | {"loss": outcome.curve[-1]["loss"]})
+    return ImageClassifier(net, {**outcome.facts, "loss": outcome.curve[-1]["loss"]})
 
 
 @dataclass(eq=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -51,7 +51,7 @@ class NetworkCallback(Protocol):
         """Returns "go on", "fresh rows" (start a new epoch) or "stop"."""
         ...
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, object]: ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
@@ -145,7 +145,7 @@ class TrainingResult:
     """curve: a record per validation (step, loss, seconds, score); facts: seconds, steps, targets, peak_mb, stopped."""
 
     curve: list[dict[str, float]]
-    facts: dict[str, Any]
+    facts: Mapping[str, object]
 
 
 def train_network(task: TrainingTask, config: TrainerConfig) -> TrainingResult:
@@ -304,7 +304,7 @@ def _validate(run: _Run, state: _State, loss: float, best: checkpoint.Tensors) -
     if not state.stopped and action == "fresh rows":
         state.epoch, state.epoch_start = state.epoch + 1, state.step
     if run.course.checkpoint_folder is not None and run.fabric.is_global_zero:
-        metadata: dict[str, Any] = {"mark": run.course.fingerprint, "state": vars(state)}
+        metadata: dict[str, object] = {"mark": run.course.fingerprint, "state": vars(state)}
         if run.course.callback is not None:
             metadata["watch"] = run.course.callback.state_dict()
         checkpoint.save_checkpoint(run.course.checkpoint_folder, run.task.net, run.optimizer, best, metadata)

@@ -113,7 +113,7 @@ class FittedRecommender(Protocol):
         ...
 
     @property
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self) -> Mapping[str, object]:
         """Facts of the training for the report, JSON-able; may be empty."""
         ...
 

@@ -112,7 +112,7 @@ class HistoriesDataset(Dataset[HistorySample]):
             self._cached = (position, self._build_segments(int(position[0]), position[1]))
         return self._cached[1]
 
-    def state_dict(self, n_done_batches: int = 0) -> dict[str, Any]:
+    def state_dict(self, n_done_batches: int = 0) -> dict[str, object]:
         """Position of training, JSON-able. n_done_batches: batches of this epoch that the loop has used.
 
         `HistoriesLoader` knows this number, also when it prefetches: use its own state.

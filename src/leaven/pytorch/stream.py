@@ -96,7 +96,7 @@ class HistoriesLoader:
             self._n_delivered = 0
         self.stream.data.set_epoch(epoch, progress)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Position of training after the last delivered batch, JSON-able."""
         return self.stream.data.state_dict(self._n_delivered) | {"rows": self.stream.rows}
 

@@ -19,7 +19,7 @@ from leaven.protocols import FittedRecommender, RankedItems, Recommender, Traini
 from leaven.recommenders.linear_item_model import Floats, HistoryWeighting, check_half_life, fill_best
 from leaven.recommenders.popularity import compute_item_weights
 from leaven.recommenders.sparse_linear import SparseLinear
-from leaven.storage import load_arrays, save_arrays
+from leaven.storage import Arrays, load_arrays, save_arrays
 
 if TYPE_CHECKING:
     import scipy.sparse as sparse
@@ -210,7 +210,7 @@ class FittedContentFusion:
         return self.base.curve
 
     @property
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self) -> Mapping[str, object]:
         """Facts of the base recommender, and the weights of the other scores."""
         return {**self.base.facts, **asdict(self.weights)}
 

@@ -16,7 +16,7 @@ from leaven.errors import MissingExtra, SpecError
 from leaven.protocols import RankedItems, TrainingContext
 from leaven.recommenders.linear_item_model import Floats, HistoryWeighting, compute_row_weights, fill_best, sort_rows
 from leaven.recommenders.popularity import check_request, compute_item_weights, select_training_rows
-from leaven.storage import load_arrays, save_arrays
+from leaven.storage import Arrays, load_arrays, save_arrays
 
 if TYPE_CHECKING:
     import scipy.sparse as sparse
@@ -87,7 +87,7 @@ class FittedIals:
     item_factors: npt.NDArray[np.float32]
     item_weights: Floats
     curve: tuple[Mapping[str, float], ...] = ()
-    facts: ClassVar[Mapping[str, Any]] = {}
+    facts: ClassVar[Mapping[str, object]] = {}
 
     def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
         """Returns the k items with the highest scores.
@@ -118,7 +118,7 @@ class FittedIals:
         return RankedItems(items, scores)
 
     def save(self, folder: Path) -> None:
-        arrays: dict[str, npt.NDArray[Any]] = {"item_factors": self.item_factors, "item_weights": self.item_weights}
+        arrays: Arrays = {"item_factors": self.item_factors, "item_weights": self.item_weights}
         save_arrays(folder, "ials", arrays, asdict(self.config))
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -153,7 +153,7 @@ class FittedItemKnn:
     similarity: npt.NDArray[np.float32]
     item_weights: Floats
     curve: ClassVar[Sequence[Mapping[str, float]]] = ()
-    facts: ClassVar[Mapping[str, Any]] = {}
+    facts: ClassVar[Mapping[str, object]] = {}
 
     def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
         """Returns the k items with the highest scores; items without neighbors are ranked by popularity.

@@ -18,7 +18,7 @@ from leaven.datasets.histories import Histories
 from leaven.errors import DataError, FitError, SpecError
 from leaven.protocols import RankedItems
 from leaven.recommenders.popularity import check_request, compute_item_weights
-from leaven.storage import load_arrays, save_arrays
+from leaven.storage import Arrays, load_arrays, save_arrays
 
 if TYPE_CHECKING:
     import scipy.sparse as sparse
@@ -183,7 +183,7 @@ class LinearItemModel:
     item_weights: Floats
     popularity_weight: float
     curve: tuple[Mapping[str, float], ...] = ()
-    facts: ClassVar[Mapping[str, Any]] = {}
+    facts: ClassVar[Mapping[str, object]] = {}
 
     def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
         """Returns the k items with the highest scores.
@@ -221,7 +221,7 @@ class LinearItemModel:
         return scores
 
     def save(self, folder: Path) -> None:
-        arrays: dict[str, npt.NDArray[Any]] = {"item_weights": self.item_weights}
+        arrays: Arrays = {"item_weights": self.item_weights}
         if self.dense_items is None:
             arrays |= {"starts": self.weights.indptr, "targets": self.weights.indices, "values": self.weights.data}
         else:

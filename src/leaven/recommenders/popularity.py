@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +62,7 @@ class FittedPopularity:
     config: Popularity
     item_weights: Floats
     curve: ClassVar[Sequence[Mapping[str, float]]] = ()
-    facts: ClassVar[Mapping[str, Any]] = {}
+    facts: ClassVar[Mapping[str, object]] = {}
 
     def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
         """Returns the k items of highest weight, without those of the history; scores are the weights.

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -137,7 +136,7 @@ class RankFusionRecommender:
         return self.first.curve or self.second.curve
 
     @property
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self) -> Mapping[str, object]:
         """Facts of the first recommender, and the weight of the second list."""
         return {**self.first.facts, "blend_weight": self.second_weight}
 

@@ -272,7 +272,7 @@ class _UserLossCallback:
             step, step / self.steps, compute_user_losses(net, self.watch.validation_rows, self.temperature)
         )
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         return self.watch.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -286,7 +286,7 @@ class TransformerRecommender:
     config: Transformer
     network: SequenceEncoder
     curve: Sequence[Mapping[str, float]]
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
 
     def recommend(self, histories: Histories, k: int, allow_repeats: bool = False) -> RankedItems:
         """Returns the k best items for each history; scores are cosines, or dot products with the binary loss.

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Body, FastAPI, HTTPException, Request
@@ -45,7 +45,7 @@ class _Runtime:
         self._batcher = RequestBatcher(service)
         self._appending, self._loading = CapacityLimiter(1), CapacityLimiter(1)
 
-    async def answer(self, bodies: Sequence[RecommendBody]) -> list[dict[str, Any]]:
+    async def answer(self, bodies: Sequence[RecommendBody]) -> list[dict[str, object]]:
         """Answers of the service. Raises HTTPException after the time limit."""
         try:
             return await self._batcher.answer(bodies, self.limits.timeout_seconds)
@@ -115,7 +115,7 @@ def _add_status_routes(app: FastAPI, runtime: _Runtime) -> None:
         return {"status": "ok", "leaven": version("leaven")}
 
     @app.get("/ready")
-    async def get_readiness() -> dict[str, Any]:
+    async def get_readiness() -> dict[str, object]:
         """The served model. The server listens only after it has been loaded."""
         model = service.scorer.model
         return {"model": model.version, "name": model.name, "kind": model.kind, "items": model.n_items}
@@ -126,7 +126,7 @@ def _add_status_routes(app: FastAPI, runtime: _Runtime) -> None:
         return PlainTextResponse(generate_latest(runtime.registry), media_type="text/plain; version=0.0.4")
 
     @app.get("/shadow")
-    async def compare_models() -> dict[str, Any]:
+    async def compare_models() -> dict[str, object]:
         """Agreement and latency of the second model."""
         if service.shadow is None:
             raise HTTPException(404, "no second model: start with --shadow RUN")

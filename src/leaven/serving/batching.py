@@ -6,14 +6,13 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 
 from leaven.serving.requests import MAX_BATCH, RecommendBody
 from leaven.serving.service import RecommenderService
 
-Answers = list[dict[str, Any]]
+Answers = list[dict[str, object]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from leaven import rng
 from leaven.errors import DataError, FitError
@@ -28,12 +27,12 @@ from leaven.serving import standalone_scorer
 from leaven.serving.model_card import build_model_card
 from leaven.serving.scorer import ANONYMOUS_ROW_ID
 from leaven.serving.trained_model import TrainedModel, load_trained_model
+from leaven.storage import Arrays
 
 MANIFEST_FILE, CARD_FILE, SCORER_FILE = "manifest.json", "model_card.md", "scorer.py"
 MAX_DIFFERENCE = 1e-4
 """Largest difference of a score of the exported model, in float, from the trained one."""
 _CHECKED_HISTORIES, _CHECKED_K = 200, 10
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class ModelManifest:
     files: Mapping[str, str]
     license: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """All fields as plain values."""
         return asdict(self)
 

@@ -18,6 +18,7 @@ from leaven.errors import SpecError
 from leaven.protocols import RankedItems
 from leaven.recommenders.linear_item_model import LinearItemModel
 from leaven.serving.trained_model import TrainedModel, load_trained_model
+from leaven.storage import Arrays
 
 ANONYMOUS_ROW_ID = 1
 """Row id of a history without a user."""
@@ -78,7 +79,7 @@ class Past:
 
     items: npt.NDArray[np.int32]
     times: npt.NDArray[np.int64]
-    extra: dict[str, npt.NDArray[Any]]
+    extra: Arrays
     row_id: int
     unknown: tuple[str, ...]
     replaced: dict[str, str]

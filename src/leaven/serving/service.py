@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -99,7 +98,7 @@ class ShadowComparison:
         """Figures of the comparisons so far; None without any."""
         done = list(self._done)
 
-        def summarize(values: list[float], how: Any) -> float | None:
+        def summarize(values: list[float], how: Callable[[list[float]], float]) -> float | None:
             return round(float(how(values)), 4) if values else None
 
         served_ms, shadow_ms = [one.served_ms for one in done], [one.shadow_ms for one in done]
@@ -141,7 +140,7 @@ class RecommenderService:
         """The scorer of the served model. A request reads it once, so that a change never mixes two models."""
         return self._scorer
 
-    def recommend(self, bodies: Sequence[RecommendBody]) -> list[dict[str, Any]]:
+    def recommend(self, bodies: Sequence[RecommendBody]) -> list[dict[str, object]]:
         """One answer per body, as JSON. Raises SpecError for an unknown attribute of a filter."""
         scorer, start = self.scorer, time.perf_counter()
         queries = [body.build_query(list(self.events.list_events(body.user or ""))) for body in bodies]

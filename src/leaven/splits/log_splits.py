@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +36,7 @@ class Split:
     control: HeldOut | None
     valid: HeldOut
     test: HeldOut
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
     control_histories: Histories | None = None
 
     def to_display(self) -> Display:
@@ -423,7 +422,7 @@ def _count_unseen(train: Histories, test: HeldOut) -> dict[str, object]:
     }
 
 
-def require_clock(kind: Any, has_clock: bool) -> None:
+def require_clock(kind: object, has_clock: bool) -> None:
     """Raises DataError for a split by time of a log whose times are places in an order."""
     if not has_clock and (kind == "time" or isinstance(kind, TimeSplit)):
         fix = "set kind = 'leave_one_out' in [split]; in Python: split(log, 'leave_one_out')"

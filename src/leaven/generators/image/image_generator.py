@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -138,7 +138,7 @@ class TrainedImageGenerator:
     config: ImageGeneratorConfig
     summary: ImageTrainingSummary
     net: Any
-    facts: dict[str, Any]
+    facts: Mapping[str, object]
 
     def sample(self, keys: RngKeys, category: CategoryCodes | None = None) -> Images:
         """Returns one image for each key. Raises DataError for a category without training images."""
@@ -189,7 +189,7 @@ def fit_generator(
         precision="32-true",
     )
     outcome = run_training(task, course)
-    return TrainedImageGenerator(config, learned, net, outcome.facts | {"curve": outcome.curve})
+    return TrainedImageGenerator(config, learned, net, {**outcome.facts, "curve": outcome.curve})
 
 
 def load_generator(cls: Any, folder: Path) -> TrainedImageGenerator:

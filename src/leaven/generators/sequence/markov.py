@@ -26,7 +26,7 @@ from leaven.generators.sequence.sequence_scaffold import (
 )
 from leaven.kernels.time_popularity import find_first_sale_times
 from leaven.protocols import OperatorTraits, RngKeys
-from leaven.storage import load_arrays, restore_fields, save_arrays
+from leaven.storage import Arrays, load_arrays, restore_fields, save_arrays
 
 if TYPE_CHECKING:
     from leaven.kernels.inter_event_times import GapModel
@@ -178,8 +178,8 @@ class FittedMarkov:
 
     def save(self, folder: Path) -> None:
         """Writes markov.npz and markov.json, each atomically."""
-        parts: dict[str, Any] = {"first_law": self.scaffolds.starts_and_lengths}
-        facts: dict[str, Any] = {
+        parts: Arrays = {"first_law": self.scaffolds.starts_and_lengths}
+        facts: dict[str, object] = {
             "config": asdict(self.config),
             "frames": self.scaffolds.to_json(),
         }

@@ -41,7 +41,7 @@ from leaven.generators.sequence.sequence_scaffold import (
 from leaven.kernels.time_popularity import find_first_sale_times
 from leaven.progress import ProgressCallback, no_progress, prefix_progress
 from leaven.protocols import FittedRecommender, OperatorTraits, RankedItems, Recommender, RngKeys, TrainingContext
-from leaven.storage import load_arrays, restore_fields, save_arrays
+from leaven.storage import Arrays, load_arrays, restore_fields, save_arrays
 
 if TYPE_CHECKING:
     from leaven.kernels.inter_event_times import GapModel
@@ -83,7 +83,7 @@ class CrossFittedRecommender:
         return self.recommenders[0].curve
 
     @property
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self) -> Mapping[str, object]:
         """The facts of the first recommender."""
         return self.recommenders[0].facts
 
@@ -340,7 +340,7 @@ class FittedRollouts:
         """Writes the recommender to a subfolder, and the rest to self.npz and self.json, each atomically."""
         self.recommender.save(folder / "recommender")
         clock = self.clock._asdict()
-        parts: dict[str, Any] = {"first_law": self.scaffolds.starts_and_lengths}
+        parts: Arrays = {"first_law": self.scaffolds.starts_and_lengths}
         parts |= {"lift": self.calibration.logit_offsets, "born": self.calibration.first_sale_times}
         parts |= {"begin_times": self.calibration.start_times, "begin_items": self.calibration.start_items}
         parts |= {f"clock.{name}": value for name, value in clock.items() if isinstance(value, np.ndarray)}

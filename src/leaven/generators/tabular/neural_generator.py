@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -111,7 +112,7 @@ class FittedNeuralGenerator:
     schema: RowSchema
     encoding: RowEncoding
     net: nn.Module
-    facts: dict[str, Any]
+    facts: Mapping[str, object]
 
     def sample(self, keys: RngKeys) -> Samples:
         """Returns one row for each key."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -115,7 +116,7 @@ class FittedOrderAgnostic:
     schema: RowSchema
     binning: Binning
     net: OrderAgnosticNetwork
-    facts: dict[str, Any]
+    facts: Mapping[str, object]
 
     def sample(self, keys: RngKeys) -> Samples:
         """Returns one row for each key: cells are drawn in a random order, each given those before it."""

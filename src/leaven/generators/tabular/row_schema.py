@@ -55,7 +55,7 @@ class RowSchema:
             times=np.zeros(n_rows, np.int64),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Returns a JSON value; `from_json` is the inverse."""
         return {"numeric": self.numeric, "categorical": self.categorical, "levels": dict(self.levels)}
 
