@@ -158,7 +158,6 @@ def harden_labels(train: Samples) -> HardLabels:
 
 
 def _select_columns(rows: Samples, numeric: tuple[str, ...], categorical: tuple[str, ...]) -> Samples:
-    """The rows with these columns only, in this order."""
     for kind, wanted, known in (("numeric", numeric, rows.numeric), ("categorical", categorical, rows.categorical)):
         for name in wanted:
             if name not in known:

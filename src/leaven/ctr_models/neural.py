@@ -150,7 +150,6 @@ def _read_window(encoding: FeatureEncoding, window: SampleFiles) -> CtrTable:
 
 
 def _count_steps(config: NeuralConfig, train: Samples | SampleFiles) -> int:
-    """Number of optimizer steps on these rows without early stopping."""
     return max(round(config.epochs * _count_epoch_steps(config, train)), 1)
 
 
@@ -174,7 +173,6 @@ def _load(cls: Any, folder: Path) -> NeuralModel:
 
 
 def _check_bounds(config: NeuralConfig) -> None:
-    """Raises SpecError for a field out of bounds."""
     kind = type(config).__name__.lower()
     if not config.hidden or min(config.hidden) < 1:
         raise SpecError(f"{kind}.hidden", "one width or more, each 1 or more", str(config.hidden), "")

@@ -117,7 +117,6 @@ class _PriceScores:
 
 
 def _find_priced(catalog: Catalog) -> npt.NDArray[np.bool_]:
-    """Returns which items have a price above 0, bool (items,)."""
     assert catalog.price is not None
     price = catalog.price[1:]
     return np.isfinite(price) & (np.nan_to_num(price) > 0)

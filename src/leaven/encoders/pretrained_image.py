@@ -80,7 +80,6 @@ class PretrainedImageEncoder:
 
 
 def _load_folder(folder: Path) -> Model:
-    """Loads a model with transformers; of an image-text model, the image part."""
     try:
         from transformers import AutoModel
     except ImportError:
@@ -94,7 +93,6 @@ def _load_folder(folder: Path) -> Model:
 
 
 def _load_script(path: Path) -> Model:
-    """Loads a TorchScript file."""
     import torch
 
     try:
@@ -108,7 +106,6 @@ def _load_script(path: Path) -> Model:
 
 
 def _load_weights(config: PretrainedImageEncoder, path: Path) -> Model:
-    """Builds the network of a state dict and loads the weights."""
     module, _, name = config.factory.partition(":")
     try:
         build: Callable[..., Any] = getattr(import_module(module), name)
@@ -137,7 +134,6 @@ def _read_state_dict(path: Path) -> Any:
 
 
 def _build_encode(config: PretrainedImageEncoder, model: Model) -> Callable[[Pixels], Vectors]:
-    """Returns a function from pixels to vectors."""
     import torch
 
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (config.mean, config.std))

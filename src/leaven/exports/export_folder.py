@@ -128,7 +128,6 @@ def select_rows(source: ExportSource, traits: TargetTraits) -> ExportSource:
 
 
 def _restore_clock(table: pa.Table) -> pa.Table:
-    """The table with timestamps instead of seconds."""
     import pyarrow as pa
 
     if "time" not in table.column_names or pa.types.is_timestamp(table.schema.field("time").type):

@@ -57,7 +57,6 @@ class FeatureRows:
         return pa.table(columns)
 
     def _look_up(self, chunk: pa.Table, name: str) -> pa.ChunkedArray:
-        """The attribute of each row's item or user."""
         key, values = self._attributes[name]
         return values.take(encode_column(chunk, key))
 

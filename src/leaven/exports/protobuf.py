@@ -72,7 +72,6 @@ def encode_varints(values: npt.NDArray[np.uint64]) -> bytes:
 
 
 def _wrap(field: int, content: bytes) -> bytes:
-    """A length-delimited field."""
     length, size = len(content), bytearray([field << 3 | 2])
     while length > 127:
         size.append(length & 127 | 128)

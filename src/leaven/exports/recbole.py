@@ -228,7 +228,6 @@ def _has_values(source: ExportSource, column: str) -> bool:
 
 
 def _find_first_time(source: ExportSource) -> int:
-    """The earliest time, in seconds."""
     import pyarrow.compute as pc
 
     if "time" not in source.columns:

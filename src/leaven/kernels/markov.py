@@ -103,7 +103,6 @@ def count_transitions(items: Items, starts: Ints, n_items: int, order: int, conc
 
 
 def _choose_integer(largest: int) -> type[np.int32] | type[np.int64]:
-    """The smaller integer type that holds this value."""
     return np.int32 if largest <= np.iinfo(np.int32).max else np.int64
 
 
@@ -220,7 +219,6 @@ def count_context(chain: MarkovChain, context: int) -> int:
 
 @njit(cache=True, inline="always")
 def _count_edge(chain: MarkovChain, context: int, edge: int) -> int:
-    """The count c(h, w) of an edge."""
     return chain.cumulative_counts[edge] - (chain.cumulative_counts[edge - 1] if edge > chain.bounds[context] else 0)
 
 

@@ -28,7 +28,6 @@ def _swap_items(items: Items, source: Ints, first: int, second: int) -> None:
 
 @njit(cache=True)
 def _reverse_window(items: Items, source: Ints, first: int, last: int) -> None:
-    """Reverse events first..last - 1."""
     for step in range((last - first) // 2):
         _swap_items(items, source, first + step, last - 1 - step)
 

@@ -22,7 +22,6 @@ _FIRST_DRAW = 8
 
 @njit(cache=True)
 def _scale_times(times: Ints, anchor: int, factor: float, out: Ints) -> None:
-    """Scale the distances from the anchor event by `factor`."""
     middle = (len(times) - 1) // 2
     anchor_time = times[0] if anchor == FIRST else times[middle] if anchor == MIDDLE else times[-1]
     for event in range(len(times)):

@@ -102,7 +102,6 @@ def load_inception(path: Path) -> ImageFeatureExtractor:
 
 
 def _is_torchscript(path: Path) -> bool:
-    """Returns whether the file is a TorchScript archive."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -110,7 +109,6 @@ def _is_torchscript(path: Path) -> bool:
 
 
 def _list_layers() -> list[str]:
-    """Returns the names of all convolutions."""
     inside = [f"{block}.{name}" for block, branches in _BLOCKS.items() for branch in branches for name in branch]
     pooled = [f"{block}.branch_pool" for block in _BLOCKS if block not in _STRIDED_BLOCKS]
     return [*_STEM, *dict.fromkeys(inside), *pooled]

@@ -150,7 +150,6 @@ class NextItemTask:
         return losses.info_nce(states, self.loss_config.contrastive_temperature)
 
     def _sum_losses(self, net: nn.Module, pack: PackedBatch, chance: StepRng) -> Tensor:
-        """Returns the summed loss of a packed batch."""
         others, bias = self._choose_candidates(pack, chance)
         states, vectors = net(pack, None if others is None else torch.cat([pack.targets, others]))
         asked: Tensor | slice = slice(None)

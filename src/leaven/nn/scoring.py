@@ -124,7 +124,6 @@ def _split_users(order: npt.NDArray[np.int64], first: int, rows: int) -> list[np
 
 
 def _score_items(net: SequenceEncoder, histories: Histories, vectors: Tensor, normalize: bool) -> Tensor:
-    """Returns the scores of all items, float32 (users, items)."""
     pack = sequence_packing.pack_segments(
         sequence_packing.build_last_segments(histories, net.shape.max_length), with_targets=False
     )

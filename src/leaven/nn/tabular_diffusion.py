@@ -136,7 +136,6 @@ class DenoisingTask:
         return -float(weighted_mean(self._compute_row_losses(net, rows, generator), rows.weight))
 
     def _compute_row_losses(self, net: nn.Module, rows: EncodedRows, generator: torch.Generator) -> Tensor:
-        """Returns the loss of each row, (rows,)."""
         sizes, device = self._network.shape.bin_counts, rows.bins.device
         step = torch.randint(self._network.steps, (len(rows),), generator=generator)
         noise = torch.randn(rows.scores.shape, generator=generator)

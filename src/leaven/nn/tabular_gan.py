@@ -126,7 +126,6 @@ class TabularGanTask:
         return total, len(indices)
 
     def _sample_gumbel_softmax(self, logits: Tensor, generator: torch.Generator) -> Tensor:
-        """Samples nearly one-hot bins."""
         uniform = torch.rand(logits.shape, generator=generator).clamp(1e-9, 1 - 1e-7).to(logits.device)
         return compute_probabilities(
             (logits - (-uniform.log()).log()) / _GUMBEL_TEMPERATURE, self._network.shape.bin_counts

@@ -89,7 +89,6 @@ class TabularVaeTask:
         return -float(weighted_mean(self._compute_row_losses(net, rows, generator), rows.weight))
 
     def _compute_row_losses(self, net: nn.Module, rows: EncodedRows, generator: torch.Generator) -> Tensor:
-        """Returns the loss of each row, (rows,)."""
         one_hot = encode_one_hot(rows.bins, self._network.shape.bin_counts)
         noise = torch.randn((len(one_hot), self._network.latent), generator=generator).to(one_hot.device)
         return compute_row_losses(

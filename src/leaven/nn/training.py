@@ -234,7 +234,6 @@ def _loop_until_stopped(run: _Run, state: _State, best: checkpoint.Tensors) -> c
 
 
 def _build_batches(run: _Run, state: _State) -> Sequence[Batch]:
-    """Returns the batches of the current epoch. Raises FitError if there are none."""
     batches = run.task.build_batches(state.epoch, state.epoch_start / run.course.steps)
     if not len(batches):
         raise FitError("training", "rows with something to predict", "none", "give longer histories")

@@ -158,7 +158,6 @@ class RankFusionRecommender:
         return fuse_lists(self._rank_separately(histories, k, allow_repeats), k, self.second_weight, self.offset)
 
     def _rank_separately(self, histories: Histories, k: int, allow_repeats: bool) -> tuple[Items, Items]:
-        """Returns both lists, int32 (users, depth or k)."""
         depth = max(k, self.depth) if k > 0 else k
         first = self.first.recommend(histories, depth, allow_repeats).items
         return first, self.second.recommend(histories, depth, allow_repeats).items

@@ -55,7 +55,6 @@ class RecentPopularity:
         return FittedPopularity(Popularity(), recent + _OLD_SHARE * total)
 
     def _count_window(self, train: Histories) -> np.ndarray:
-        """Returns the weights of the items in the window, float64 (n_items + 1,)."""
         newest = train.times[np.repeat(train.weight > 0, train.lengths)].max()
         is_old = train.times < newest - (self.window_days or 0.0) * _DAY
         hidden = np.where(is_old, train.mask_id, train.items).astype(np.int32)  # the mask has no weight

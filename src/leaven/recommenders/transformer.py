@@ -341,12 +341,10 @@ def _count_targets(train: Histories) -> int:
 
 
 def _count_items(train: Histories) -> npt.NDArray[np.int64]:
-    """Returns the occurrences of each item, int64 (items,)."""
     return np.bincount(train.items[train.items <= train.n_items] - 1, minlength=train.n_items)
 
 
 def _sample_users(users: HeldOut | None, max_users: int, key: int) -> HeldOut | None:
-    """Samples at most `max_users` users by the key."""
     if users is None or len(users) <= max_users:
         return users
     sample = np.argsort(rng.derive_row_keys(key, users.histories.row_ids), kind="stable")[:max_users]

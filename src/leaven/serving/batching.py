@@ -61,7 +61,6 @@ class RequestBatcher:
                     one.answers.set_result(own)
 
     def _take_batch(self) -> list[_Waiting]:
-        """The next requests, without those that were given up."""
         batch: list[_Waiting] = []
         count = 0
         while self._waiting:

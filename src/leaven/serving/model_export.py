@@ -201,7 +201,6 @@ def _describe_cold_items(fitted: MultimodalRecommender) -> dict[str, float]:
 
 
 def _compare(model: TrainedModel, folder: Path, int8: bool) -> Parity:
-    """Compare the lists of the exported files with those of the trained recommender."""
     rows = model.take_test_histories(_CHECKED_HISTORIES)
     # exported histories have neither users nor times
     same_id, same_time = np.full(len(rows), ANONYMOUS_ROW_ID, np.uint64), np.zeros(len(rows.items), np.int64)

@@ -90,7 +90,6 @@ def write_int8(path: Path, quantized_path: Path) -> None:
 
 @contextmanager
 def _silence_warnings() -> Iterator[None]:
-    """Hide warnings of the exporting libraries: about their own deprecated functions and absent packages."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

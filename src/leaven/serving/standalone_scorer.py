@@ -89,7 +89,6 @@ class Scorer:
         return scores
 
     def _fuse(self, events: npt.NDArray[np.int64], depth: int, allow_repeats: bool) -> npt.NDArray[np.float64]:
-        """Weighted sums of reciprocal ranks in both lists."""
         total = np.zeros(len(self.ids))
         for part, weight in zip(self.parts, (1.0, self.facts["second_weight"]), strict=True):
             for rank, (item, _) in enumerate(part.rank(events, depth, allow_repeats), 1):

@@ -264,7 +264,6 @@ def _event_indices(histories: Histories, rows: Ints, low: Ints, high: Ints) -> t
 
 
 def _take_first(histories: Histories, rows: Ints, lengths: Ints) -> Histories:
-    """The first events of these rows."""
     source, starts = _event_indices(histories, rows, np.zeros(len(rows), np.int64), lengths)
     return histories.replace_events(starts, histories.items[source], histories.times[source], source, rows)
 

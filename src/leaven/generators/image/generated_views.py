@@ -66,7 +66,6 @@ def build_generated_views(
 
 
 def _load_cached(config: Any, folder: Path | None, fingerprint: str) -> Any:
-    """Returns the cached generator, or None if there is none of this fingerprint."""
     if folder is None or not (folder / "mark").is_file() or (folder / "mark").read_text() != fingerprint:
         return None
     return type(config).load(folder)

@@ -54,7 +54,6 @@ def summarize_images(
 
 
 def _check_sizes(config: ImageGeneratorConfig, names: Sequence[str]) -> None:
-    """Raises SpecError for invalid sizes."""
     check_positive(config.kind, config, names)
     if config.width % 8:
         fix = "channels are normalized in groups of 8"

@@ -173,7 +173,6 @@ class AdversarialTask:
         return loss + 0.5 * self.objective.penalty * sum((slope**2).sum((1, 2)).mean() for slope in gradients)
 
     def _compute_surprisal(self, real: RealBatch) -> Tensor:
-        """Returns the mean surprisal of the events of real rows."""
         net = self.pair.decoder
         start = torch.full_like(real.items[:, :1], net.shape.n_items + 1)
         inputs, inside = torch.cat([start, real.items[:, :-1]], dim=1), real.inside

@@ -197,7 +197,6 @@ class FittedMarkov:
 
 
 def _select_part(arrays: Mapping[str, Any], facts: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Returns the saved fields of one fitted part."""
     fields: dict[str, Any] = dict(facts[name])
     saved = {key.partition(".")[2]: value for key, value in arrays.items() if key.startswith(f"{name}.")}
     return saved | fields

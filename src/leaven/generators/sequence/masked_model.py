@@ -249,7 +249,6 @@ def fill_masked_events(net: MaskedModel, decoding: DecodingConfig, frame: Scaffo
 
 
 def _draw_missing_times(decoding: DecodingConfig, frame: Scaffold) -> None:
-    """Draws the times of all new events, in order."""
     at = frame.starts[:-1] + frame.n_known
     while True:
         rows = np.flatnonzero(at < frame.starts[1:])

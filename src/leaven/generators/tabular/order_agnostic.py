@@ -205,5 +205,4 @@ class FittedOrderAgnostic:
 
 
 def _draw_order(keys: RngKeys, columns: int) -> Ints:
-    """Returns int64 (rows, columns): the column order of each row."""
     return np.argsort(np.column_stack([rng.draw_uniform(keys, _ORDER + column) for column in range(columns)]), axis=1)

@@ -138,7 +138,6 @@ class FittedSmote:
 
 
 def _find_gaps(train: Samples) -> npt.NDArray[np.int64]:
-    """Returns int64: the numeric columns with missing cells."""
     return np.flatnonzero(np.isnan(train.numbers).any(axis=0))
 
 

@@ -249,7 +249,6 @@ def _list_category_codes(catalog: Catalog) -> list[int]:
 
 
 def _map_categories(catalog: Catalog) -> dict[str, int]:
-    """Returns the category code of each text of the catalog."""
     codes = _list_category_codes(catalog)
     return {text: code for column in catalog.texts.values() for text, code in zip(column, codes, strict=True)}
 
