@@ -22,7 +22,6 @@ from leaven.protocols import Recommender
 from leaven.recommenders.content_fusion import ContentFusion
 from leaven.recommenders.popularity import Popularity
 from leaven.recommenders.rank_fusion import RankFusion
-from leaven.recommenders.recent_popularity import RecentPopularity
 from leaven.recommenders.sparse_linear import SparseLinear
 from leaven.recommenders.time_linear import TimeLinear
 

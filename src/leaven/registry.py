@@ -121,7 +121,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "multimodal": "leaven.recommenders.multimodal:Multimodal",
         "rank_fusion": "leaven.recommenders.rank_fusion:RankFusion",
         "popularity": "leaven.recommenders.popularity:Popularity",
-        "recent_popularity": "leaven.recommenders.recent_popularity:RecentPopularity",
+        "recent_popularity": "leaven.recommenders.popularity:RecentPopularity",
         "item_knn": "leaven.recommenders.item_knn:ItemKnn",
         "ease": "leaven.recommenders.ease:Ease",
         "sparse_linear": "leaven.recommenders.sparse_linear:SparseLinear",

@@ -7,7 +7,7 @@ import pytest
 
 from leaven import rng
 from leaven.datasets.histories import Histories
-from leaven.generators.sequence.infilling import compute_time_quantiles, insert_events, replace_events
+from leaven.generators.sequence.event_timing import compute_time_quantiles, insert_events, replace_events
 
 
 def keys(count: int) -> np.ndarray:

@@ -10,9 +10,8 @@ from leaven.errors import DataError, FitError, SpecError
 from leaven.protocols import TrainingContext
 from leaven.recommenders.ease import Ease
 from leaven.recommenders.linear_item_model import HistoryWeighting, LinearItemModel, fill_best
-from leaven.recommenders.popularity import Popularity
+from leaven.recommenders.popularity import Popularity, RecentPopularity
 from leaven.recommenders.rank_fusion import RankFusion
-from leaven.recommenders.recent_popularity import RecentPopularity
 from leaven.recommenders.sparse_linear import SparseLinear
 from leaven.recommenders.time_linear import TimeLinear
 

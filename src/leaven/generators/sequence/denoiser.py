@@ -17,7 +17,7 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
-from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig, check_heads, check_training_data
+from leaven.generators.sequence.fitted_decoder import DecoderGeneratorConfig, check_heads, check_training_data
 from leaven.generators.sequence.sequence_scaffold import AnyPlacement, Scaffold, ScaffoldSampler, reverse_rows
 from leaven.progress import ProgressCallback, no_progress
 from leaven.protocols import OperatorTraits, RngKeys
@@ -61,13 +61,13 @@ class Denoiser(DecoderGeneratorConfig):
         Raises FitError for rows without events or a non-finite loss; MissingExtra without torch.
         """
         check_training_data("denoiser", train)
+        from leaven.generators.sequence.event_timing import compute_time_quantiles
         from leaven.generators.sequence.fitting import (
             build_decoding_config,
             build_network_shape,
             build_trainer_config,
             build_training_split,
         )
-        from leaven.generators.sequence.infilling import compute_time_quantiles
         from leaven.generators.sequence.masked_model import MaskedItemTask, calibrate_masked_repeats
         from leaven.generators.sequence.popularity_calibration import calibrate_popularity
         from leaven.nn import training
@@ -146,7 +146,7 @@ class FittedDenoiser:
         return self.scaffolds.build_histories(self.config, frame)
 
     def _build_scaffold(self, keys: RngKeys, like: Histories | None) -> Scaffold:
-        from leaven.generators.sequence.infilling import insert_events, replace_events
+        from leaven.generators.sequence.event_timing import insert_events, replace_events
 
         if like is None or self.config.where not in ("between", "instead"):
             return self.scaffolds.build_scaffold(self.config, keys, like)
