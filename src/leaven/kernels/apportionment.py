@@ -12,11 +12,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def apportion_copies(
-    weights: Floats,
-    total: int,
-    row_ids: npt.NDArray[np.uint64],
-    key: int,
-    max_copies: int | None = None,
+    weights: Floats, total: int, row_ids: npt.NDArray[np.uint64], key: int, max_copies: int | None = None
 ) -> Copies:
     """int32 (rows,): `total` copies, proportional to weight in expectation, each row within one of its exact share.
 

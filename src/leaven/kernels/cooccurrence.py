@@ -85,12 +85,7 @@ def _sum_neighbors(
 
 @njit(cache=True, nogil=True)
 def count_pairs(
-    items: Items,
-    starts: Ints,
-    row_of_event: Items,
-    row_weight: Floats,
-    n_items: int,
-    reach: tuple[int, int, float],
+    items: Items, starts: Ints, row_of_event: Items, row_weight: Floats, n_items: int, reach: tuple[int, int, float]
 ) -> ItemPairs:
     """The co-occurrence of items: the items near each item in order of appearance.
 

@@ -147,13 +147,7 @@ def _pack_contexts(leads: Integers, starts: Ints, begins: bool, bits: int, packe
 
 @njit(cache=True, nogil=True)
 def _unpack_edges(
-    packed: Ints,
-    bits: int,
-    items: Items,
-    degree: Items,
-    followers: Items,
-    sums: Integers,
-    edge_of_event: Integers,
+    packed: Ints, bits: int, items: Items, degree: Items, followers: Items, sums: Integers, edge_of_event: Integers
 ) -> int:
     """Fill a level from ascending `packed`, which is overwritten; returns the number of edges."""
     edge_of_event[:] = -1

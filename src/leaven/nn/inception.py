@@ -47,10 +47,7 @@ _BLOCK_8: tuple[Branch, ...] = (
 )
 _STRIDED_BLOCKS: Mapping[str, tuple[Branch, ...]] = {
     "Mixed_6a": (("branch3x3",), ("branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3")),
-    "Mixed_7a": (
-        ("branch3x3_1", "branch3x3_2"),
-        ("branch7x7x3_1", "branch7x7x3_2", "branch7x7x3_3", "branch7x7x3_4"),
-    ),
+    "Mixed_7a": (("branch3x3_1", "branch3x3_2"), ("branch7x7x3_1", "branch7x7x3_2", "branch7x7x3_3", "branch7x7x3_4")),
 }
 _BLOCKS: Mapping[str, tuple[Branch, ...]] = {
     **dict.fromkeys(("Mixed_5b", "Mixed_5c", "Mixed_5d"), _BLOCK_35),

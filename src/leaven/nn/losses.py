@@ -43,13 +43,7 @@ class _SoftmaxLoss(torch.autograd.Function):
 
 
 def _compute_loss_and_gradients(
-    states: Tensor,
-    others: Tensor,
-    positive: Tensor,
-    bias: Tensor | None,
-    weight: Tensor,
-    hits: Tensor,
-    half: bool,
+    states: Tensor, others: Tensor, positive: Tensor, bias: Tensor | None, weight: Tensor, hits: Tensor, half: bool
 ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
     """Returns ((gradients of states, of candidates, of the positives' logits), the loss)."""
     count = len(states)

@@ -156,11 +156,7 @@ def train_network(task: TrainingTask, config: TrainerConfig) -> TrainingResult:
     fabric = machine.create_fabric(config.device, config.precision)
     task.net.to(fabric.device)
     optimizer = torch.optim.AdamW(
-        task.net.parameters(),
-        lr=config.learning_rate,
-        betas=config.betas,
-        weight_decay=config.weight_decay,
-        fused=True,
+        task.net.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
     state, best = _load_state(task.net, optimizer, config)
     net, optimizer = fabric.setup(task.net, optimizer)

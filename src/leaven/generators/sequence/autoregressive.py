@@ -42,7 +42,7 @@ class Autoregressive(DecoderGeneratorConfig):
     privacy: PrivacyBudget | None = None
 
     def __post_init__(self) -> None:
-        cell = ("cell", self.cell, self.cell in ("transformer", "gru"), "transformer or gru")
+        cell = ("cell", self.cell in ("transformer", "gru"), "transformer or gru")
         object.__setattr__(self, "privacy", PrivacyBudget.parse_budget(self.privacy))
         self.validate_fields(
             "autoregressive", [cell, *check_heads(self.width, self.heads), *self._list_privacy_checks()]
@@ -55,14 +55,9 @@ class Autoregressive(DecoderGeneratorConfig):
         if tuple(self.default_filters) == ("validity", "copies"):  # the rejected rows would leak membership
             object.__setattr__(self, "default_filters", ())
         return [
-            ("cell", self.cell, self.cell == "transformer", "transformer, with privacy"),
-            ("where", self.where, self.where == "alone", "alone, with privacy: other rows hold real histories"),
-            (
-                "default_filters",
-                self.default_filters,
-                not self.default_filters,
-                "none, with privacy: filters look at the training rows",
-            ),
+            ("cell", self.cell == "transformer", "transformer, with privacy"),
+            ("where", self.where == "alone", "alone, with privacy: other rows hold real histories"),
+            ("default_filters", not self.default_filters, "none, with privacy: filters look at the training rows"),
         ]
 
     def fit(self, train: Histories, key: int, on_progress: ProgressCallback = no_progress) -> FittedDecoder:

@@ -50,8 +50,8 @@ class Denoiser(DecoderGeneratorConfig):
 
     def __post_init__(self) -> None:
         own = [
-            ("replace_share", self.replace_share, 0 < self.replace_share <= 1, "a share above 0, at most 1"),
-            ("max_passes", self.max_passes, self.max_passes >= 1, "1 or more"),
+            ("replace_share", 0 < self.replace_share <= 1, "a share above 0, at most 1"),
+            ("max_passes", self.max_passes >= 1, "1 or more"),
         ]
         self.validate_fields("denoiser", [*own, *check_heads(self.width, self.heads)], get_args(AnyPlacement))
 

@@ -153,23 +153,20 @@ class DecoderGeneratorConfig:
     def validate_fields(self, kind: str, own: Sequence[FieldCheck], where: Sequence[str] = get_args(Placement)) -> None:
         """Raises SpecError for the first invalid field, among `own` fields of the kind and the shared ones."""
         shared: list[FieldCheck] = [
-            ("temperature", self.temperature, self.temperature > 0, "a number above 0"),
-            ("top_k", self.top_k, self.top_k >= 0, "0 (all) or more"),
-            ("top_p", self.top_p, 0 < self.top_p <= 1, "a share above 0, at most 1"),
-            ("width", self.width, self.width >= 2, "2 or more"),
-            ("layers", self.layers, self.layers >= 1, "1 or more"),
-            ("dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1"),
-            ("max_length", self.max_length, self.max_length >= 1, "1 or more"),
-            ("steps", self.steps, self.steps is None or self.steps >= 1, "1 or more"),
-            ("learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0"),
-            ("batch_events", self.batch_events, self.batch_events >= 1, "1 or more"),
+            ("temperature", self.temperature > 0, "a number above 0"),
+            ("top_k", self.top_k >= 0, "0 (all) or more"),
+            ("top_p", 0 < self.top_p <= 1, "a share above 0, at most 1"),
+            ("width", self.width >= 2, "2 or more"),
+            ("layers", self.layers >= 1, "1 or more"),
+            ("dropout", 0 <= self.dropout < 1, "a share below 1"),
+            ("max_length", self.max_length >= 1, "1 or more"),
+            ("steps", self.steps is None or self.steps >= 1, "1 or more"),
+            ("learning_rate", self.learning_rate > 0, "a number above 0"),
+            ("batch_events", self.batch_events >= 1, "1 or more"),
         ]
         validate_config(kind, self, [*own, *shared], where)
 
 
 def check_heads(width: int, heads: int) -> list[FieldCheck]:
     """Returns the checks of an attention network."""
-    return [
-        ("heads", heads, heads >= 1, "1 or more"),
-        ("width", width, width % max(heads, 1) == 0, "a multiple of heads"),
-    ]
+    return [("heads", heads >= 1, "1 or more"), ("width", width % max(heads, 1) == 0, "a multiple of heads")]

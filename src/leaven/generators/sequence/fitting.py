@@ -13,6 +13,7 @@ import torch
 from leaven import rng
 from leaven.datasets.histories import Histories, compute_offsets
 from leaven.generators.sequence.decoder import Decoder, DecoderBatch, NextEventTask, build_decoder_batch
+from leaven.generators.sequence.fitted_decoder import DecoderGeneratorConfig
 from leaven.generators.sequence.item_sampling import DecodingConfig
 from leaven.kernels.inter_event_times import compact_categories, fit_gap_model
 from leaven.kernels.time_popularity import NEVER_ON_SALE, find_first_sale_times
@@ -60,19 +61,6 @@ class TrainingSettings(Protocol):
     def batch_events(self) -> int: ...
     @property
     def device(self) -> str: ...
-
-
-class DecodingSettings(Protocol):
-    """Config fields of the decoding."""
-
-    @property
-    def max_length(self) -> int: ...
-    @property
-    def temperature(self) -> float: ...
-    @property
-    def top_k(self) -> int: ...
-    @property
-    def top_p(self) -> float: ...
 
 
 class DecoderSettings(NetworkSize, TrainingSettings, Protocol):
@@ -169,7 +157,7 @@ def train_decoder(
 
 
 def build_decoding_config(
-    config: DecodingSettings,
+    config: DecoderGeneratorConfig,
     train: Histories,
     ground: SequenceTrainingSplit,
     keep_seen: float,

@@ -66,19 +66,14 @@ class Gan(DecoderGeneratorConfig):
 
     def __post_init__(self) -> None:
         own = [
-            ("loss", self.loss, self.loss in ("relativistic", "source"), "relativistic or source"),
-            ("penalty", self.penalty, self.penalty >= 0, "0 or more"),
-            ("adversarial_steps", self.adversarial_steps, self.adversarial_steps >= 0, "0 or more"),
-            (
-                "adversarial_learning_rate",
-                self.adversarial_learning_rate,
-                self.adversarial_learning_rate > 0,
-                "a number above 0",
-            ),
-            ("likelihood_weight", self.likelihood_weight, self.likelihood_weight >= 0, "0 or more"),
-            ("gumbel_temperature", self.gumbel_temperature, self.gumbel_temperature > 0, "a number above 0"),
-            ("batch_rows", self.batch_rows, self.batch_rows >= 1, "1 or more"),
-            ("max_events", self.max_events, self.max_events >= 2, "2 or more"),
+            ("loss", self.loss in ("relativistic", "source"), "relativistic or source"),
+            ("penalty", self.penalty >= 0, "0 or more"),
+            ("adversarial_steps", self.adversarial_steps >= 0, "0 or more"),
+            ("adversarial_learning_rate", self.adversarial_learning_rate > 0, "a number above 0"),
+            ("likelihood_weight", self.likelihood_weight >= 0, "0 or more"),
+            ("gumbel_temperature", self.gumbel_temperature > 0, "a number above 0"),
+            ("batch_rows", self.batch_rows >= 1, "1 or more"),
+            ("max_events", self.max_events >= 2, "2 or more"),
         ]
         self.validate_fields("gan", own)
 

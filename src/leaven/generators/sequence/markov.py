@@ -64,10 +64,10 @@ class Markov:
 
     def __post_init__(self) -> None:
         own = [
-            ("order", self.order, 1 <= self.order <= 4, "1, 2, 3 or 4"),
-            ("temperature", self.temperature, self.temperature > 0, "a number above 0"),
-            ("top_k", self.top_k, self.top_k >= 0, "0 (all) or more"),
-            ("top_p", self.top_p, 0 < self.top_p <= 1, "a share above 0, at most 1"),
+            ("order", 1 <= self.order <= 4, "1, 2, 3 or 4"),
+            ("temperature", self.temperature > 0, "a number above 0"),
+            ("top_k", self.top_k >= 0, "0 (all) or more"),
+            ("top_p", 0 < self.top_p <= 1, "a share above 0, at most 1"),
         ]
         validate_config("markov", self, own)
 
@@ -179,10 +179,7 @@ class FittedMarkov:
     def save(self, folder: Path) -> None:
         """Writes markov.npz and markov.json, each atomically."""
         parts: Arrays = {"first_law": self.scaffolds.starts_and_lengths}
-        facts: dict[str, object] = {
-            "config": asdict(self.config),
-            "frames": self.scaffolds.to_json(),
-        }
+        facts: dict[str, object] = {"config": asdict(self.config), "frames": self.scaffolds.to_json()}
         fitted: dict[str, Any] = {
             "chain": self.chain,
             "fashion": self.popularity,

@@ -170,21 +170,16 @@ class RecommenderRollouts:
     def __post_init__(self) -> None:
         low, high = self.prefix_range
         own = [
-            ("top_k", self.top_k, self.top_k >= 1, "1 or more"),
-            ("temperature", self.temperature, self.temperature > 0, "a number above 0"),
-            ("prefix_range", self.prefix_range, 0 < low <= high <= 1, "two ascending shares above 0, at most 1"),
-            ("prefix_range", self.prefix_range, low == 1 or self.where == "after", "(1, 1), unless where is after"),
-            ("history_share", self.history_share, 0 <= self.history_share <= 1, "a share from 0 to 1"),
-            (
-                "history_share",
-                self.history_share,
-                self.history_share == 0 or low < 1,
-                "0, unless prefix_range is below 1",
-            ),
-            ("max_rank", self.max_rank, self.max_rank is None or self.max_rank >= 1, "1 or more, or none"),
-            ("max_rank", self.max_rank, self.max_rank is None or low < 1, "none, unless prefix_range is below 1"),
-            ("n_folds", self.n_folds, self.n_folds >= 1, "1 or more"),
-            ("steps", self.steps, self.steps is None or self.steps >= 1, "1 or more"),
+            ("top_k", self.top_k >= 1, "1 or more"),
+            ("temperature", self.temperature > 0, "a number above 0"),
+            ("prefix_range", 0 < low <= high <= 1, "two ascending shares above 0, at most 1"),
+            ("prefix_range", low == 1 or self.where == "after", "(1, 1), unless where is after"),
+            ("history_share", 0 <= self.history_share <= 1, "a share from 0 to 1"),
+            ("history_share", self.history_share == 0 or low < 1, "0, unless prefix_range is below 1"),
+            ("max_rank", self.max_rank is None or self.max_rank >= 1, "1 or more, or none"),
+            ("max_rank", self.max_rank is None or low < 1, "none, unless prefix_range is below 1"),
+            ("n_folds", self.n_folds >= 1, "1 or more"),
+            ("steps", self.steps is None or self.steps >= 1, "1 or more"),
         ]
         validate_config("recommender_rollouts", self, own)
 

@@ -49,8 +49,8 @@ class SequenceGeneratorConfig(Protocol):
     def targets(self) -> TargetRule: ...
 
 
-FieldCheck = tuple[str, object, bool, str]
-"""(field, value, whether it is valid, what is expected)"""
+FieldCheck = tuple[str, bool, str]
+"""(field, whether its value is valid, what is expected)"""
 
 
 def validate_config(
@@ -59,20 +59,15 @@ def validate_config(
     """Raises SpecError for the first invalid field, first of `others`, then of those that all generators share."""
     added, targets = config.new_events_range, config.targets
     shared: list[FieldCheck] = [
-        ("where", config.where, config.where in where, f"one of {', '.join(where)}"),
-        ("events_range", config.events_range, _is_ascending(config.events_range, 1), "two ascending lengths from 1"),
-        ("new_events_range", added, _is_ascending(added, 0), "two ascending counts from 0"),
-        ("targets", targets, targets in ("fitting", "new", "given", "all"), "fitting, new, given or all"),
-        (
-            "targets",
-            targets,
-            targets != "new" or config.where in ("alone", "after"),
-            f"given or all with {config.where}",
-        ),
+        ("where", config.where in where, f"one of {', '.join(where)}"),
+        ("events_range", _is_ascending(config.events_range, 1), "two ascending lengths from 1"),
+        ("new_events_range", _is_ascending(added, 0), "two ascending counts from 0"),
+        ("targets", targets in ("fitting", "new", "given", "all"), "fitting, new, given or all"),
+        ("targets", targets != "new" or config.where in ("alone", "after"), f"given or all with {config.where}"),
     ]
-    for name, value, is_valid, expected in [*others, *shared]:
+    for name, is_valid, expected in [*others, *shared]:
         if not is_valid:
-            raise SpecError(f"{kind}.{name}", expected, repr(value), "")
+            raise SpecError(f"{kind}.{name}", expected, repr(getattr(config, name)), "")
 
 
 def _is_ascending(bounds: tuple[int, int], minimum: int) -> bool:

@@ -72,18 +72,13 @@ class Vae(DecoderGeneratorConfig):
 
     def __post_init__(self) -> None:
         own = [
-            (
-                "objective",
-                self.objective,
-                self.objective in ("likelihood", "squared_error"),
-                "likelihood or squared_error",
-            ),
-            ("beta", self.beta, self.beta >= 0, "0 or more"),
-            ("warm_up", self.warm_up, 0 <= self.warm_up <= 1, "a share of the steps in 0..1"),
-            ("free_nats", self.free_nats, self.free_nats >= 0, "0 or more"),
-            ("latent", self.latent, self.latent >= 1, "1 or more"),
-            ("n_samples", self.n_samples, self.n_samples >= 1, "1 or more"),
-            ("cell", self.cell, self.cell in ("transformer", "gru"), "transformer or gru"),
+            ("objective", self.objective in ("likelihood", "squared_error"), "likelihood or squared_error"),
+            ("beta", self.beta >= 0, "0 or more"),
+            ("warm_up", 0 <= self.warm_up <= 1, "a share of the steps in 0..1"),
+            ("free_nats", self.free_nats >= 0, "0 or more"),
+            ("latent", self.latent >= 1, "1 or more"),
+            ("n_samples", self.n_samples >= 1, "1 or more"),
+            ("cell", self.cell in ("transformer", "gru"), "transformer or gru"),
         ]
         self.validate_fields("vae", [*own, *check_heads(self.width, self.heads)])
 

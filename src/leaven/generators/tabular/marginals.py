@@ -43,12 +43,7 @@ class Marginals:
         arrays, facts = load_arrays(folder, "marginals")
         schema = RowSchema.from_json(facts["schema"])
         return FittedMarginals(
-            cls(**facts["config"]),
-            schema,
-            arrays["numbers"],
-            arrays["codes"],
-            arrays["label"],
-            facts["negatives"],
+            cls(**facts["config"]), schema, arrays["numbers"], arrays["codes"], arrays["label"], facts["negatives"]
         )
 
 

@@ -12,11 +12,7 @@ from leaven import rng
 from leaven.datasets.samples import Samples
 from leaven.errors import SpecError
 from leaven.field_checks import check_positive
-from leaven.generators.tabular.neural_generator import (
-    FittedNeuralGenerator,
-    load_generator,
-    train_generator,
-)
+from leaven.generators.tabular.neural_generator import FittedNeuralGenerator, load_generator, train_generator
 from leaven.generators.tabular.row_encoding import Floats, RowEncoding, draw_normals, sample_training_bins
 from leaven.progress import ProgressCallback, no_progress
 from leaven.protocols import OperatorTraits, RngKeys
