@@ -79,7 +79,9 @@ def read_labeled_table(config: LabeledTable) -> Samples:
         config = replace(config, label=config.label if label is None else label.column)
         own = {config.label, config.user, config.time}
         for column in (*own - {""}, *config.numeric, *config.categorical, *config.multi_valued):
-            table.check_column(column)
+            if column not in raw.names:
+                fix = suggest_name(column, raw.names)
+                raise DataError(f"{name}, column {column!r}", "a column", "none", fix)
         hashed = _match_hashed(table, config)
         plain = [one for one in raw.names if one not in {*own, *hashed, *config.multi_valued}]
         columns = {one: table.read_column(one, one in config.numeric, one in config.categorical) for one in plain}
@@ -138,11 +140,6 @@ class _TableReader:
         self.database, self.raw, self.name = database, raw, name
         found = database.execute(f"DESCRIBE {raw.table}").fetchall()
         self.kinds = {str(row[0]): str(row[1]) for row in found}
-
-    def check_column(self, column: str) -> None:
-        """Raises DataError with the nearest name for a missing column."""
-        if column not in self.raw.names:
-            raise DataError(f"{self.name}, column {column!r}", "a column", "none", suggest_name(column, self.raw.names))
 
     def read_column(self, name: str, is_number: bool, is_category: bool) -> npt.NDArray[Any]:
         """float64 numbers, or an object array of texts."""

@@ -19,17 +19,13 @@ if TYPE_CHECKING:
 ID_FILES = {USER: "user_ids.parquet", ITEM: "item_ids.parquet"}
 
 
-def build_id_map(ids: pa.StringArray, first: int = 1, dtype: npt.DTypeLike = np.int64) -> pa.Table:
-    """A table of `id` and `index`: first, first + 1 …"""
+def write_id_maps(source: ExportSource, out: FolderWriter, first: int = 1, dtype: npt.DTypeLike = np.int64) -> None:
+    """Write the tables of users and items: `id` and `index`, which is first, first + 1 …"""
     import pyarrow as pa
 
-    return pa.table({"id": ids, "index": np.arange(first, first + len(ids), dtype=dtype)})
-
-
-def write_id_maps(source: ExportSource, out: FolderWriter, first: int = 1, dtype: npt.DTypeLike = np.int64) -> None:
-    """Write the tables of users and items."""
     for column, ids in ((USER, source.user_ids), (ITEM, source.item_ids)):
-        out.write_parquet(ID_FILES[column], [build_id_map(ids, first, dtype)])
+        numbers = np.arange(first, first + len(ids), dtype=dtype)
+        out.write_parquet(ID_FILES[column], [pa.table({"id": ids, "index": numbers})])
 
 
 def read_ids(folder: Path, column: str) -> pa.StringArray:

@@ -29,7 +29,10 @@ class ExportError(DataError):
 
     def __init__(self, target: str, violations: Sequence[Violation]) -> None:
         self.target, self.violations = target, tuple(violations)
-        lines = [f"{one.rule}: {one.count:,}{_format_examples(one)}" for one in violations]
+        lines = [
+            f"{one.rule}: {one.count:,}" + (f" (such as {', '.join(map(repr, one.examples))})" if one.examples else "")
+            for one in violations
+        ]
         fixes = dict.fromkeys(one.fix for one in violations if one.fix)
         super().__init__(
             f"export to {target}", "data that follow its rules", "\n    ".join(["", *lines]), "; ".join(fixes)
@@ -37,10 +40,6 @@ class ExportError(DataError):
 
     def __reduce__(self) -> tuple[type[ExportError], tuple[str, tuple[Violation, ...]]]:  # type: ignore[override]
         return type(self), (self.target, self.violations)
-
-
-def _format_examples(violation: Violation) -> str:
-    return f" (such as {', '.join(map(repr, violation.examples))})" if violation.examples else ""
 
 
 NUMBER_IDS = "--ids numbers writes 1, 2, 3 … instead of these ids, with a table of both"

@@ -57,11 +57,6 @@ class FusedItemTable(nn.Module):
         """Sets the padding vector to 0 after initialization."""
         self.id_embeddings.weight[0] = 0.0
 
-    def set_view_features(self, features: Sequence[Tensor] | None) -> None:
-        """Sets the item features that training uses; None: the original features."""
-        device = self.id_embeddings.weight.device
-        self.view_features = None if features is None else [pad_rows(rows).to(device) for rows in features]
-
     def forward(self, ids: Tensor) -> Tensor:
         """Returns item vectors, float (ids, width)."""
         known = self.in_training[ids]
@@ -113,9 +108,10 @@ class ItemViewLoss:
         """Loads the views of an epoch, and second views if the contrastive loss is on."""
         if self.load_features is None:
             return
-        self.table.set_view_features(self.load_features(number, progress))
+        device = self.table.id_embeddings.weight.device
+        views = self.load_features(number, progress)
+        self.table.view_features = [pad_rows(rows).to(device) for rows in views]
         if self.weight:
-            device = self.table.id_embeddings.weight.device
             second = self.load_features(number + losses.SECOND_VIEW_OFFSET, progress)
             self.second_views = [pad_rows(features).to(device) for features in second]
 

@@ -140,17 +140,15 @@ class Inception:
 
     def extract_features(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.float32]:
         """Returns pooled features of the last block, float32 (images, width)."""
-        parts = []
+        parts, size = [], (IMAGE_SIZE, IMAGE_SIZE)
         with torch.no_grad():
             for low in range(0, len(pictures), _CHUNK):
-                scaled = [self._resize(image) for image in pictures[low : low + _CHUNK]]
+                scaled = [
+                    F.interpolate(_stack_images([image]) / 255, size, mode="bilinear", align_corners=False) * 2 - 1
+                    for image in pictures[low : low + _CHUNK]
+                ]
                 parts.append(self.forward_features(torch.cat(scaled)).numpy())
         return np.concatenate(parts)
-
-    def _resize(self, image: Pixels) -> Tensor:
-        """Resizes bilinearly: float32 (1, 3, 299, 299) in -1 to 1."""
-        size = (IMAGE_SIZE, IMAGE_SIZE)
-        return F.interpolate(_stack_images([image]) / 255, size, mode="bilinear", align_corners=False) * 2 - 1
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Returns features, float32 (n, width), of (n, 3, side, side) in -1 to 1; side of 75 pixels or more."""

@@ -7,7 +7,7 @@ event kinds, and its storage.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -253,11 +253,6 @@ def build_model(
     """Returns the model of sparse weights (sources, targets), with the popularity of the target events."""
     counts = compute_item_weights(weighting.select_target_kind(train))
     return LinearItemModel(weighting, weights.astype(np.float32).tocsr(), None, counts, popularity_weight)
-
-
-def with_dense_weights(model: LinearItemModel, weights: npt.NDArray[np.float32], dense_items: Items) -> LinearItemModel:
-    """Returns the model with dense weights between these items, float32 (dense items, dense items)."""
-    return replace(model, weights=weights, dense_items=dense_items)
 
 
 def fill_best(scores: npt.NDArray[np.float32], items: Items, best: npt.NDArray[np.float32]) -> None:

@@ -165,17 +165,14 @@ class RecentPopularity:
         """
         train = select_training_rows(train, training)
         total = compute_item_weights(train)
-        recent = (
-            compute_item_weights(train, self.half_life_days) if self.window_days is None else self._count_window(train)
-        )
+        window = train
+        if self.window_days is not None:
+            newest = train.times[np.repeat(train.weight > 0, train.lengths)].max()
+            is_old = train.times < newest - self.window_days * _DAY
+            hidden = np.where(is_old, train.mask_id, train.items).astype(np.int32)  # the mask has no weight
+            window = train.replace_events(train.starts, hidden, train.times, np.arange(train.n_events))
+        recent = compute_item_weights(window, self.half_life_days)
         return FittedPopularity(Popularity(), recent + _OLD_SHARE * total)
-
-    def _count_window(self, train: Histories) -> np.ndarray:
-        newest = train.times[np.repeat(train.weight > 0, train.lengths)].max()
-        is_old = train.times < newest - (self.window_days or 0.0) * _DAY
-        hidden = np.where(is_old, train.mask_id, train.items).astype(np.int32)  # the mask has no weight
-        masked = train.replace_events(train.starts, hidden, train.times, np.arange(train.n_events))
-        return compute_item_weights(masked, self.half_life_days)
 
     def steps(self, train: Histories) -> None:
         """Returns None: there are no optimizer steps."""

@@ -132,7 +132,9 @@ def _write_form(fitted: FittedRecommender, model: TrainedModel, folder: Path) ->
     facts: dict[str, Any] = {"format": standalone_scorer.FORMAT}
     match fitted:
         case MultimodalRecommender():
-            facts |= {"form": "onnx"} | _describe_cold_items(fitted)
+            offset = float(rng.draw_uniform(np.array([ANONYMOUS_ROW_ID], np.uint64), 0)[0])
+            share = float(fitted.item_table.cold_item_share)
+            facts |= {"form": "onnx", "cold_item_share": share, "cold_offset": offset}
             arrays = _write_network(fitted.transformer, folder, facts)
             if facts["cold_item_share"]:
                 arrays["is_cold"] = fitted.item_table.in_training[1:-1, 0].cpu().numpy() == 0
@@ -193,11 +195,6 @@ def _list_linear_weights(fitted: LinearItemModel) -> Arrays:
     rows = np.full(n_items, -1)
     rows[fitted.dense_items - 1] = np.arange(len(fitted.dense_items))
     return {"base": base, "rows": rows, "items": fitted.dense_items - 1, "values": fitted.weights}
-
-
-def _describe_cold_items(fitted: MultimodalRecommender) -> dict[str, float]:
-    offset = rng.draw_uniform(np.array([ANONYMOUS_ROW_ID], np.uint64), 0)[0]
-    return {"cold_item_share": float(fitted.item_table.cold_item_share), "cold_offset": float(offset)}
 
 
 def _compare(model: TrainedModel, folder: Path, int8: bool) -> Parity:

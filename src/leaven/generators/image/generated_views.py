@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -55,17 +54,12 @@ def build_generated_views(
     seen = codes[pictures.items]
     settings = repr([type(config).__name__, asdict(config), key]).encode()  # type: ignore[call-overload]
     fingerprint = hashlib.blake2b(settings + small.tobytes() + seen.tobytes(), digest_size=16).hexdigest()
-    fitted = _load_cached(config, folder, fingerprint)
-    if fitted is None:
+    if folder is not None and (folder / "mark").is_file() and (folder / "mark").read_text() == fingerprint:
+        fitted = type(config).load(folder)
+    else:
         fitted = config.fit(Images(small, pictures.items), key, seen)
         if folder is not None:
             fitted.save(folder)
             (folder / "mark").write_text(fingerprint)
     known = np.isin(codes, seen)
     return GeneratedViews(fitted, np.where(known, codes, 0).astype(np.int32))
-
-
-def _load_cached(config: Any, folder: Path | None, fingerprint: str) -> Any:
-    if folder is None or not (folder / "mark").is_file() or (folder / "mark").read_text() != fingerprint:
-        return None
-    return type(config).load(folder)

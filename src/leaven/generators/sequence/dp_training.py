@@ -57,7 +57,9 @@ def train_private_decoder(
 
     No statistic that influences items is used: no frequencies, validation rows, repeat rates or first days of sale.
     """
-    rows, knots = prepend_start_token(train), build_public_knots(train, _KNOTS)
+    rows = prepend_start_token(train)
+    # the first and the last second count as public
+    knots = np.unique(np.linspace(train.times.min(), train.times.max(), _KNOTS).astype(np.int64))
     generator = torch.Generator().manual_seed(rng.derive_key(key, "weights"))
     counts = torch.zeros(train.n_items)
     net = Decoder(shape, "transformer", len(knots), counts, generator).eval()  # no dropout: the noise regularizes
@@ -95,8 +97,3 @@ def _build_tensors(rows: Histories, chosen: Ints, knots: Ints, length: int) -> t
     next_items = np.where(inside, rows.items[after], 0).astype(np.int64)
     when = np.where(inside, np.interp(rows.times[after], knots, np.arange(len(knots))), 0.0).astype(np.float32)
     return torch.from_numpy(inputs), torch.from_numpy(next_items), torch.from_numpy(when)
-
-
-def build_public_knots(rows: Histories, n_knots: int) -> Ints:
-    """Returns int64 (at most `n_knots`,): even times from the first to the last second, which count as public."""
-    return np.unique(np.linspace(rows.times.min(), rows.times.max(), n_knots).astype(np.int64))

@@ -74,27 +74,20 @@ class ItemSampler:
     ) -> Ints:
         """Returns int64 (rows,): an item, from 1, for each state, and adds it to `held` at row `index`."""
         now = self.decoding.clock.direction * times
-        draw = self._sample_truncated if self.is_truncated else self._sample_all
-        items = draw(states, now, held[index], u)
+        own, factor = held[index], self.decoding.repeat_factor
+        if self.is_truncated:
+            logits = truncate_logits(
+                (states @ self.vectors[:, :-1].T + self.vectors[:, -1]).cpu(), self.decoding.top_k, self.decoding.top_p
+            )
+            is_held = np.zeros((len(now), logits.shape[1] if own.shape[1] else 0), np.uint8)
+            row, at = np.nonzero(own >= 0)
+            is_held[row, own[row, at]] = 1
+            first_sale_times = self.decoding.first_sale_times[1:-1]
+            items: Ints = sample_from_logits(logits.numpy(), first_sale_times, now, is_held, factor, u)
+        else:
+            items = sample_from_states(self.shelves, states.cpu().numpy().astype(np.float32), now, own, factor, u)
         record_seen_items(held, index, items)
         return items + 1
-
-    def _sample_all(self, states: Tensor, now: Ints, held: HeldItems, u: npt.NDArray[np.float64]) -> Ints:
-        return sample_from_states(
-            self.shelves, states.cpu().numpy().astype(np.float32), now, held, self.decoding.repeat_factor, u
-        )
-
-    def _sample_truncated(self, states: Tensor, now: Ints, held: HeldItems, u: npt.NDArray[np.float64]) -> Ints:
-        logits = truncate_logits(
-            (states @ self.vectors[:, :-1].T + self.vectors[:, -1]).cpu(), self.decoding.top_k, self.decoding.top_p
-        )
-        is_held = np.zeros((len(now), logits.shape[1] if held.shape[1] else 0), np.uint8)
-        row, at = np.nonzero(held >= 0)
-        is_held[row, held[row, at]] = 1
-        items: Ints = sample_from_logits(
-            logits.numpy(), self.decoding.first_sale_times[1:-1], now, is_held, self.decoding.repeat_factor, u
-        )
-        return items
 
 
 def truncate_logits(logits: Tensor, top_k: int, top_p: float) -> Tensor:

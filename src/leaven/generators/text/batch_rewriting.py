@@ -44,11 +44,6 @@ class ResponseCache:
         except (sqlite3.Error, OSError) as error:
             raise DataError(path, "a SQLite file of answers", str(error), "set cache to another file") from error
 
-    @staticmethod
-    def hash_request(*parts: str | int) -> str:
-        """Returns the hash of a request."""
-        return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
-
     def get(self, request: str) -> ModelAnswer | None:
         """Returns the cached answer of a request hash, or None."""
         row = self._database.execute("SELECT answer, tokens FROM answers WHERE request = ?", (request,)).fetchone()
@@ -190,7 +185,8 @@ class TextRewriter:
         return CostEstimate(len(uncached), tokens, tokens * price_per_million / 1e6, len(pairs) - len(uncached))
 
     def _hash_request(self, text: str, variant: int, repair: str = "") -> str:
-        return ResponseCache.hash_request(PROMPT_VERSION, self.model.name, text, variant, repair)
+        parts = (PROMPT_VERSION, self.model.name, text, str(variant), repair)
+        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
     def _rewrite(self, pairs: Sequence[tuple[str, int]]) -> None:
         """Fills the outcomes of all (text, variant) pairs; rejected answers are repaired once."""

@@ -313,7 +313,10 @@ class FittedLanguageModel:
             begins.append([self.category_of.get(text, 0) + 1, *kept])
             protected.append([words[index] for index in range(stop, end) if held[index]])
         drafts = self.model.generate_texts(begins, keys)
-        return [_append_missing(draft, words) for draft, words in zip(drafts, protected, strict=True)]
+        return [
+            " ".join([draft, *(word for word in words if word.lower() not in f" {draft.lower()} ")])
+            for draft, words in zip(drafts, protected, strict=True)
+        ]
 
     def _is_accepted(self, text: str, draft: str) -> bool:
         try:
@@ -336,9 +339,3 @@ class FittedLanguageModel:
             if text in self.outcomes:
                 reasons.setdefault(self.outcomes[text], np.zeros(len(texts), bool))[row] = True
         return reasons
-
-
-def _append_missing(draft: str, words: Sequence[str]) -> str:
-    """Returns the draft with those of the words appended that it does not contain."""
-    known = f" {draft.lower()} "
-    return " ".join([draft, *(word for word in words if word.lower() not in known)])
