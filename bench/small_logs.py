@@ -21,9 +21,8 @@ from leaven.metrics.ranking.list_metrics import Ndcg
 from leaven.protocols import Recommender, TrainingContext
 from leaven.recommenders.content_fusion import ContentFusion
 from leaven.recommenders.item_knn import ItemKnn
-from leaven.recommenders.popularity import Popularity
+from leaven.recommenders.popularity import Popularity, RecentPopularity
 from leaven.recommenders.rank_fusion import RankFusion
-from leaven.recommenders.recent_popularity import RecentPopularity
 from leaven.recommenders.sparse_linear import SparseLinear
 from leaven.recommenders.time_linear import TimeLinear
 

@@ -19,7 +19,7 @@ from leaven.protocols import FittedRecommender, RankedItems, Recommender, Traini
 from leaven.recommenders.linear_item_model import Floats, HistoryWeighting, check_half_life, fill_best
 from leaven.recommenders.popularity import compute_item_weights
 from leaven.recommenders.sparse_linear import SparseLinear
-from leaven.storage import Arrays, load_arrays, save_arrays
+from leaven.storage import load_arrays, save_arrays
 
 if TYPE_CHECKING:
     import scipy.sparse as sparse

@@ -55,7 +55,7 @@ def build_generated_views(
     settings = repr([type(config).__name__, asdict(config), key]).encode()  # type: ignore[call-overload]
     fingerprint = hashlib.blake2b(settings + small.tobytes() + seen.tobytes(), digest_size=16).hexdigest()
     if folder is not None and (folder / "mark").is_file() and (folder / "mark").read_text() == fingerprint:
-        fitted = type(config).load(folder)
+        fitted = type(config).load(folder)  # type: ignore[attr-defined]
     else:
         fitted = config.fit(Images(small, pictures.items), key, seen)
         if folder is not None:

@@ -185,7 +185,7 @@ class TextRewriter:
         return CostEstimate(len(uncached), tokens, tokens * price_per_million / 1e6, len(pairs) - len(uncached))
 
     def _hash_request(self, text: str, variant: int, repair: str = "") -> str:
-        parts = (PROMPT_VERSION, self.model.name, text, str(variant), repair)
+        parts = (str(PROMPT_VERSION), self.model.name, text, str(variant), repair)
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
     def _rewrite(self, pairs: Sequence[tuple[str, int]]) -> None:
