@@ -26,8 +26,7 @@ from leaven.protocols import Recommender, TrainingContext
 from leaven.recommenders.ease import Ease
 from leaven.recommenders.ials import Ials
 from leaven.recommenders.item_knn import ItemKnn
-from leaven.recommenders.popularity import Popularity
-from leaven.recommenders.popularity import RecentPopularity
+from leaven.recommenders.popularity import Popularity, RecentPopularity
 from leaven.recommenders.sparse_linear import SparseLinear
 from leaven.recommenders.time_linear import TimeLinear
 

@@ -16,8 +16,8 @@ from leaven.datasets.histories import HeldOut, Histories
 from leaven.encoders.tfidf import TfIdf
 from leaven.errors import DataError, SpecError
 from leaven.protocols import FittedRecommender, RankedItems, Recommender, TrainingContext
-from leaven.recommenders.linear_item_model import Floats, HistoryWeighting, check_half_life, fill_best
-from leaven.recommenders.popularity import compute_item_weights
+from leaven.recommenders.linear_item_model import Floats, HistoryWeighting, fill_best
+from leaven.recommenders.popularity import check_half_life, compute_item_weights
 from leaven.recommenders.sparse_linear import SparseLinear
 from leaven.storage import load_arrays, save_arrays
 

@@ -11,14 +11,8 @@ import numpy.typing as npt
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, FitError, SpecError
 from leaven.protocols import TrainingContext
-from leaven.recommenders.linear_item_model import (
-    HistoryWeighting,
-    LinearItemModel,
-    check_half_life,
-    compute_row_weights,
-    sort_rows,
-)
-from leaven.recommenders.popularity import compute_item_weights, select_training_rows
+from leaven.recommenders.linear_item_model import HistoryWeighting, LinearItemModel, compute_row_weights, sort_rows
+from leaven.recommenders.popularity import check_half_life, compute_item_weights, select_training_rows
 
 _BLOCK = 1024
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, FitError, SpecError
 from leaven.protocols import RankedItems
-from leaven.recommenders.popularity import check_request, compute_item_weights
+from leaven.recommenders.popularity import check_half_life, check_request, compute_item_weights
 from leaven.storage import Arrays, load_arrays, save_arrays
 
 if TYPE_CHECKING:
@@ -156,12 +156,6 @@ def compute_row_weights(train: Histories, half_life_days: float | None) -> Float
     newest = last[weight > 0].max()
     age = np.minimum(last - newest, 0) / (half_life_days * _DAY)
     return np.asarray(weight * 2.0**age, np.float64)
-
-
-def check_half_life(half_life_days: float | None) -> None:
-    """Raises SpecError for a half-life of 0 or less."""
-    if half_life_days is not None and not half_life_days > 0:
-        raise SpecError("half_life_days", "days above 0, or none", str(half_life_days), "")
 
 
 @dataclass(frozen=True, eq=False)

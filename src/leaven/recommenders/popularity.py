@@ -13,13 +13,18 @@ import numpy.typing as npt
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError, FitError, SpecError
 from leaven.protocols import RankedItems, TrainingContext
-from leaven.recommenders.linear_item_model import check_half_life
 from leaven.storage import load_arrays, save_arrays
 
 Floats = npt.NDArray[np.float64]
 
 _DAY = 86_400
 _UNIT = 2.0**30  # integer sums do not depend on the order of the rows
+
+
+def check_half_life(half_life_days: float | None) -> None:
+    """Raises SpecError for a half-life of 0 or less."""
+    if half_life_days is not None and not half_life_days > 0:
+        raise SpecError("half_life_days", "days above 0, or none", str(half_life_days), "")
 
 
 @dataclass(frozen=True)

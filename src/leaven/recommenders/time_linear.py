@@ -17,11 +17,10 @@ from leaven.recommenders.linear_item_model import (
     HistoryWeighting,
     LinearItemModel,
     build_model,
-    check_half_life,
     compute_row_weights,
     sort_rows,
 )
-from leaven.recommenders.popularity import select_training_rows
+from leaven.recommenders.popularity import check_half_life, select_training_rows
 from leaven.recommenders.sparse_linear import solve_sparse
 
 if TYPE_CHECKING:

@@ -12,13 +12,8 @@ from typing import ClassVar, Literal
 
 from leaven.datasets.histories import Histories
 from leaven.generators.privacy import PrivacyBudget
-from leaven.generators.sequence.fitted_decoder import (
-    DecoderGeneratorConfig,
-    FittedDecoder,
-    check_heads,
-    check_training_data,
-    load_decoder,
-)
+from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig, check_heads, check_training_data
+from leaven.generators.sequence.fitted_decoder import FittedDecoder, load_decoder
 from leaven.generators.sequence.sequence_scaffold import FieldCheck, Placement, ScaffoldSampler, reverse_rows
 from leaven.progress import ProgressCallback, no_progress
 from leaven.protocols import OperatorTraits

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
-from leaven.generators.sequence.fitted_decoder import DecoderGeneratorConfig, check_heads, check_training_data
+from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig, check_heads, check_training_data
 from leaven.generators.sequence.sequence_scaffold import AnyPlacement, Scaffold, ScaffoldSampler, reverse_rows
 from leaven.progress import ProgressCallback, no_progress
 from leaven.protocols import OperatorTraits, RngKeys

@@ -14,7 +14,8 @@ from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.generators.privacy import PrivacyBudget
 from leaven.generators.sequence.decoder import Decoder
-from leaven.generators.sequence.fitted_decoder import DecoderGeneratorConfig, FittedDecoder
+from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig
+from leaven.generators.sequence.fitted_decoder import FittedDecoder
 from leaven.generators.sequence.fitting import SequenceTrainingSplit, build_decoding_config, prepend_start_token
 from leaven.generators.sequence.sequence_scaffold import ScaffoldSampler
 from leaven.nn import dp_sgd

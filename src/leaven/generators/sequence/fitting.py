@@ -13,7 +13,7 @@ import torch
 from leaven import rng
 from leaven.datasets.histories import Histories, compute_offsets
 from leaven.generators.sequence.decoder import Decoder, DecoderBatch, NextEventTask, build_decoder_batch
-from leaven.generators.sequence.fitted_decoder import DecoderGeneratorConfig
+from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig
 from leaven.generators.sequence.item_sampling import DecodingConfig
 from leaven.kernels.inter_event_times import compact_categories, fit_gap_model
 from leaven.kernels.time_popularity import NEVER_ON_SALE, find_first_sale_times

@@ -14,12 +14,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import FitError
-from leaven.generators.sequence.fitted_decoder import (
-    DecoderGeneratorConfig,
-    FittedDecoder,
-    check_training_data,
-    load_decoder,
-)
+from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig, check_training_data
+from leaven.generators.sequence.fitted_decoder import FittedDecoder, load_decoder
 from leaven.generators.sequence.sequence_scaffold import Placement, ScaffoldSampler, reverse_rows
 from leaven.progress import ProgressCallback, no_progress, prefix_progress
 from leaven.protocols import OperatorTraits

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from leaven.errors import DataError
-from leaven.generators.sequence.fitted_decoder import DecoderGeneratorConfig
+from leaven.generators.sequence.decoder_config import DecoderGeneratorConfig
 from leaven.generators.sequence.item_sampling import DecodingConfig
 from leaven.generators.sequence.sequence_scaffold import ScaffoldSampler
 from leaven.kernels.inter_event_times import GapModel
