@@ -22,6 +22,8 @@ from leaven.protocols import CallbackAction, TrainingCallback, TrainingContext
 from leaven.storage import replace_text
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from leaven.nn.ctr import CtrNetwork, CtrTable, WindowedBatches
 
 _WEIGHTS, _TRAINING_LOG = "ctr.safetensors", "training.json"
@@ -108,7 +110,7 @@ class _RowLossCallback:
         self.watch, self.steps, self.rows = watch, steps, _encode_table(encoding, watch.validation_rows)
         self.state_dict, self.load_state_dict = watch.state_dict, watch.load_state_dict
 
-    def on_validation(self, net: Any, step: int) -> CallbackAction:
+    def on_validation(self, net: nn.Module, step: int) -> CallbackAction:
         """The action of the callback."""
         from leaven.nn.ctr import compute_log_losses
 

@@ -109,7 +109,7 @@ def build_source(
     items: pa.Table | None = None,
     users: pa.Table | None = None,
     item_views: pa.Table | None = None,
-    facts: Mapping[str, Any] | None = None,
+    facts: Mapping[str, object] | None = None,
 ) -> ExportSource:
     """A source of these tables, with the types and the shared dictionaries that exporters rely on.
 

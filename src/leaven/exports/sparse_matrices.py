@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from leaven.exports.contract import LoadedExport, TargetTraits
 from leaven.exports.event_tables import melt_attributes
@@ -19,6 +20,7 @@ from leaven.exports.source import ITEM, PARTS, USER, ExportSource, encode_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from scipy.sparse import coo_matrix
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class PairSums:
     weights: pa.ChunkedArray
     shape: tuple[int, int]
 
-    def build_matrix(self, values: Any) -> Any:
+    def build_matrix(self, values: npt.NDArray[np.float32]) -> coo_matrix:
         """A COO matrix with these values, in the order of the pairs."""
         import scipy.sparse
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from leaven.storage import Arrays, load_arrays, save_arrays
 
 if TYPE_CHECKING:
     import scipy.sparse as sparse
+    from implicit.cpu.als import AlternatingLeastSquares
 
 _MAX_SCORES = 4_194_304
 
@@ -127,7 +129,7 @@ def _build_matrix(histories: Histories) -> sparse.csr_matrix:
     return weighting.build_matrix(histories, weighting.compute_event_weights(histories))
 
 
-def _create_model(config: Ials, seed: int) -> Any:
+def _create_model(config: Ials, seed: int) -> AlternatingLeastSquares:
     try:
         from implicit.cpu.als import AlternatingLeastSquares
     except ImportError as error:
@@ -142,8 +144,9 @@ def _create_model(config: Ials, seed: int) -> Any:
         )
 
 
-def _single_blas_thread() -> Any:
+def _single_blas_thread() -> AbstractContextManager[object]:
     """Returns a context in which BLAS uses one thread: `implicit` starts threads itself and warns of others."""
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(1, "blas")
+    limits: AbstractContextManager[object] = threadpool_limits(1, "blas")
+    return limits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from leaven import rng
 from leaven.datasets.catalog import Catalog
@@ -19,6 +19,9 @@ from leaven.generators.text.batch_rewriting import (
 )
 from leaven.generators.text.output_checks import FORBIDDEN, OutputChecks
 from leaven.protocols import OperatorTraits
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,8 @@ class LocalTextModel:
     """The language model in this process."""
 
     config: LocalLanguageModel
-    tokens: Any
-    model: Any
+    tokens: PreTrainedTokenizerBase
+    model: PreTrainedModel
 
     @property
     def name(self) -> str:
