@@ -20,7 +20,7 @@ from leaven.datasets.histories import HeldOut, Histories
 from leaven.encoders.tfidf import TfIdf
 from leaven.protocols import Recommender
 from leaven.recommenders.content_fusion import ContentFusion
-from leaven.recommenders.popularity import Popularity
+from leaven.recommenders.popularity import Popularity, RecentPopularity
 from leaven.recommenders.rank_fusion import RankFusion
 from leaven.recommenders.sparse_linear import SparseLinear
 from leaven.recommenders.time_linear import TimeLinear
