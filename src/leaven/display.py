@@ -71,6 +71,16 @@ class Display:
         return f"<div><strong>{escape(self.title)}</strong><table>{facts}</table>{table}</div>"
 
 
+def show_text(shown: Displayable) -> str:
+    """The text of an object: the `__repr__` of its class."""
+    return shown.to_display().to_text()
+
+
+def show_html(shown: Displayable) -> str:
+    """The HTML of an object: the `_repr_html_` of its class, for notebooks."""
+    return shown.to_display().to_html()
+
+
 def _format_html_row(header: Sequence[str], row: Sequence[str]) -> str:
     sides = ["right" if name.startswith(">") else "left" for name in header]
     cells = zip(row, sides, strict=False)

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from leaven.display import Display
+from leaven.display import Display, show_html, show_text
 from leaven.errors import DataError
 from leaven.facts import FACTS_FILE, FORMAT, RunFacts, read_run_facts
 
@@ -83,11 +83,8 @@ class RunFolder:
         """What a shell and a notebook show."""
         return _display_run(self)
 
-    def __repr__(self) -> str:
-        return self.to_display().to_text()
-
-    def _repr_html_(self) -> str:
-        return self.to_display().to_html()
+    __repr__ = show_text
+    _repr_html_ = show_html
 
     @property
     def data_folder(self) -> Path:

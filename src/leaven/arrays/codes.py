@@ -58,7 +58,7 @@ class StringTable:
         return self._count
 
     def encode_strings(
-        self, starts: npt.NDArray[Any], text_bytes: Bytes, present: npt.NDArray[np.bool_] | None = None
+        self, starts: npt.NDArray[np.signedinteger], text_bytes: Bytes, present: npt.NDArray[np.bool_] | None = None
     ) -> Codes | None:
         """int32 (strings,): the code of each string letters[starts[i]:starts[i + 1]]; None where one is too long.
 
@@ -131,7 +131,7 @@ def _find_slot(first: np.uint64, second: np.uint64, slots: int) -> np.uint64:
 
 @njit(cache=True, nogil=True)
 def _look_up(
-    starts: npt.NDArray[Any],
+    starts: npt.NDArray[np.signedinteger],
     words: Words,
     present: npt.NDArray[np.bool_],
     begin: int,

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from threading import Thread
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from numba import config
 
 R = TypeVar("R")
+S = TypeVar("S", bound=np.generic)
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -28,14 +29,14 @@ SEGMENTS_PER_THREAD = 16
 """Segments per thread: more would cost more in calls than they gain in balance."""
 
 
-def freeze_array(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def freeze_array(array: npt.NDArray[S]) -> npt.NDArray[S]:
     """A contiguous read-only view, so that every kernel sees one array type and is compiled once."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
 
 
-def run_over_rows(kernel: Callable[..., R], n_rows: int, *arguments: Any) -> list[R]:
+def run_over_rows(kernel: Callable[..., R], n_rows: int, *arguments: object) -> list[R]:
     """The results of kernel(begin, end, *arguments) for all segments of the rows, in any order.
 
     Threads take one segment after the other; the segments depend on the number of rows and threads only. Several

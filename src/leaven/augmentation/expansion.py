@@ -234,13 +234,13 @@ class ExpansionWriter:
         copies = work.step.count_copies(source, rng.derive_key(self.seed, "copies", work.step.display_name))
         return replace(work, fitted=fitted, copies=copies)
 
-    def _run_blocks(self, work: _StepWork) -> list[_Block]:
+    def _run_blocks(self, work: _StepWork) -> list[_StepBlock]:
         """Blocks of one step, in order."""
         n_blocks, words = count_blocks(len(work.source)), f"rows of {work.step.display_name}"
         # runs of neighboring blocks of nearly equal length; no more shards than blocks
         bounds = np.linspace(0, n_blocks, min(max(self.shards, 1), n_blocks) + 1).round().astype(int)
         shards = [list(range(first, last)) for first, last in pairwise(bounds.tolist())]
-        results: list[_Block] = []
+        results: list[_StepBlock] = []
         self.on_progress(0, n_blocks, words)
         in_process = (_run_shard(work, shard) for shard in shards)
         done = in_process if self.engine is None or work.is_done else self.engine.map(_run_shard, shards, work)
@@ -249,7 +249,7 @@ class ExpansionWriter:
             self.on_progress(len(results), n_blocks, words)
         return results
 
-    def _collect(self, work: _StepWork, blocks: Sequence[_Block]) -> Sequence[RowSource]:
+    def _collect(self, work: _StepWork, blocks: Sequence[_StepBlock]) -> Sequence[RowSource]:
         """Rows of all blocks of a step, in memory block by block, or in their files."""
         if work.folder is not None:
             return [RowFiles(self.train.slice(0, 0), tuple(work.list_paths()))]
@@ -326,7 +326,7 @@ class _StepWork:
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class _StepBlock:
     """Counts of one block. rows: None where they are in their file; synthetic, tried: number of rows after, before
     filters.
     """
@@ -338,17 +338,17 @@ class _Block:
     rejected: Mapping[str, int]
 
 
-def _run_shard(work: _StepWork, shard: list[int]) -> list[_Block]:
+def _run_shard(work: _StepWork, shard: list[int]) -> list[_StepBlock]:
     """Make the blocks of one shard; blocks whose files exist are only counted."""
     return [_make_block(work, block) if work.folder is None else _write_block(work, block) for block in shard]
 
 
-def _make_block(work: _StepWork, block: int) -> _Block:
+def _make_block(work: _StepWork, block: int) -> _StepBlock:
     made = work.make_rows(block)
-    return _Block(made.rows, len(made.rows), made.n_tried, made.unchanged, made.rejected)
+    return _StepBlock(made.rows, len(made.rows), made.n_tried, made.unchanged, made.rejected)
 
 
-def _write_block(work: _StepWork, block: int) -> _Block:
+def _write_block(work: _StepWork, block: int) -> _StepBlock:
     """Counts are written first and rows last: where the rows exist, the counts exist too."""
     path = work.build_path(block)
     counts_path = path.with_suffix(".json")
@@ -358,7 +358,7 @@ def _write_block(work: _StepWork, block: int) -> _Block:
         reasons = {"unchanged": dict(made.unchanged), "rejected": dict(made.rejected)}
         replace_text(counts_path, json.dumps(counts | reasons, sort_keys=True))
         made.rows.write_file(path)
-    return _Block(None, **json.loads(counts_path.read_text(encoding="utf-8")))
+    return _StepBlock(None, **json.loads(counts_path.read_text(encoding="utf-8")))
 
 
 def _is_complete(path: Path) -> bool:
@@ -456,7 +456,7 @@ def describe_step(plan: Plan, number: int) -> StepFacts:
     )
 
 
-def _sum_blocks(fact: StepFacts, blocks: Sequence[_Block]) -> StepFacts:
+def _sum_blocks(fact: StepFacts, blocks: Sequence[_StepBlock]) -> StepFacts:
     """The facts of a step with the sums over its blocks."""
     unchanged, rejected = Counter[str](), Counter[str]()
     for block in blocks:

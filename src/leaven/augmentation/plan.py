@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from leaven.augmentation.shorthand import convert_copies, convert_filters, convert_operator, convert_strength
 from leaven.controllers.gap_controller import GapController
-from leaven.display import Display
+from leaven.display import Display, show_html, show_text
 from leaven.errors import SpecError, suggest_name
 from leaven.modalities import find_item_modality
 from leaven.protocols import (
@@ -105,14 +105,23 @@ class Step:
             raise SpecError(f"{where}, weight", "0 or more", str(self.weight))
         if self.is_generator and self.mode == "in_place":
             raise SpecError(f"{where}, mode", "'append' for a generator", "'in_place'", "generated rows join real ones")
+        self._check_timing(where)
+        self._check_fields(where)
+
+    def _check_timing(self, where: str) -> None:
+        """Raises SpecError for a strength, mode or range that does not fit when the step runs."""
         if self.when != "each_epoch" and not isinstance(self.strength, Constant):
             fix = 'write when = "each_epoch", or give one number'
             raise SpecError(f"{where}, strength", "a constant for a step that runs once", "a schedule", fix)
         if self.when == "each_round" and self.mode == "in_place":
             fix = 'write mode = "append", or when = "each_epoch"'
             raise SpecError(f"{where}, mode", "'append' for a step of each round", "'in_place'", fix)
-        self._check_during(where)
-        self._check_fields(where)
+        low, high = self.during
+        if not 0.0 <= low < high <= 1.0:
+            raise SpecError(f"{where}, during", "two values in 0..1, the first lower", str(list(self.during)), "")
+        if self.when == "once" and self.during != WHOLE_TRAINING:
+            fix = 'write when = "each_epoch", or leave during out'
+            raise SpecError(f"{where}, during", "a step that is active during training", 'when = "once"', fix)
 
     def _check_fields(self, where: str) -> None:
         """Raises SpecError for fields that item views, or steps on rows, cannot have."""
@@ -120,8 +129,7 @@ class Step:
             raise SpecError(f"{where}, columns", "a step on words", f"a step on {self.modality}", "leave columns out")
         if not self.is_on_items:
             return
-        factor = self.copies.factor if isinstance(self.copies, Uniform) else None
-        if factor is None or factor < 1 or factor != round(factor):
+        if not (isinstance(self.copies, Uniform) and 1 <= self.copies.factor == round(self.copies.factor)):
             fix = 'copies = { kind = "uniform", factor = 2 }'
             raise SpecError(f"{where}, copies", "a whole number of views per item", describe_config(self.copies), fix)
         for key, given in (("filters", bool(self.filters)), ("weight", self.weight is not None)):
@@ -143,14 +151,6 @@ class Step:
     def is_on_items(self) -> bool:
         """Whether it changes items, not rows."""
         return self.modality != "rows"
-
-    def _check_during(self, where: str) -> None:
-        low, high = self.during
-        if not 0.0 <= low < high <= 1.0:
-            raise SpecError(f"{where}, during", "two values in 0..1, the first lower", str(list(self.during)), "")
-        if self.when == "once" and self.during != WHOLE_TRAINING:
-            fix = 'write when = "each_epoch", or leave during out'
-            raise SpecError(f"{where}, during", "a step that is active during training", 'when = "once"', fix)
 
     def is_active(self, progress: float) -> bool:
         """Whether it is active in an epoch that begins at this progress."""
@@ -253,11 +253,8 @@ class Plan:
         header = ("step", "operator", "mode", "copies", "reads", ">weight")
         return Display(f"Plan: {len(steps)} step{'' if len(steps) == 1 else 's'}", facts, header, rows)
 
-    def __repr__(self) -> str:
-        return self.to_display().to_text()
-
-    def _repr_html_(self) -> str:
-        return self.to_display().to_html()
+    __repr__ = show_text
+    _repr_html_ = show_html
 
     def _check_controller(self) -> None:
         if self.combine == "conditional" and self.controller is None:

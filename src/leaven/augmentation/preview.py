@@ -36,23 +36,26 @@ def preview_rows(
     if not shown_steps or not len(train):
         return RowPreviews(())
     chosen = select_preview_rows(len(shown_steps), train, rows, seed)
-    shown = []
-    for number, step in shown_steps:
+    shown: list[PreviewedRow | None] = []
+    for number, _ in shown_steps:
         able = (fitted or {}).get(number) or fit_step(plan, number, train, seed)
-        able = replace(able, step=replace(able.step, p=1.0))
-        for index in range(len(chosen)):
-            row = chosen.slice(index, index + 1)
-            strength = float(step.strength(1.0))
-            result = (
-                replace_rows(able, row, 0, strength)
-                if step.mode == "in_place"
-                else append_rows(able, row, np.ones(1, np.int32), 0, strength)
-            )
-            if len(result.rows):
-                new = result.rows.slice(0, 1)
-                from_nothing = bool(new.parents[0] == NO_PARENT)
-                shown.append(compare_rows(step.display_name, row.slice(0, 0) if from_nothing else row, new))
-    return RowPreviews(tuple(shown[:rows]))
+        shown += [_preview_row(able, chosen.slice(index, index + 1)) for index in range(len(chosen))]
+    return RowPreviews(tuple([one for one in shown if one is not None][:rows]))
+
+
+def _preview_row(fitted: FittedStep, row: Rows) -> PreviewedRow | None:
+    """One row before and after a step that changes it for sure; None where no row comes out."""
+    step, strength = replace(fitted.step, p=1.0), float(fitted.step.strength(1.0))
+    able = replace(fitted, step=step)
+    if step.mode == "in_place":
+        result = replace_rows(able, row, 0, strength)
+    else:
+        result = append_rows(able, row, np.ones(1, np.int32), 0, strength)
+    if not len(result.rows):
+        return None
+    new = result.rows.slice(0, 1)
+    is_from_nothing = bool(new.parents[0] == NO_PARENT)
+    return compare_rows(step.display_name, row.slice(0, 0) if is_from_nothing else row, new)
 
 
 def preview_plan(

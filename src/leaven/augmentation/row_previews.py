@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import groupby
+from operator import attrgetter
 from typing import Literal
 
 from leaven.display import measure_width, pad_text, shorten_text
@@ -145,21 +147,15 @@ def align_entries(before: Sequence[str], after: Sequence[str], max_lines: int = 
 
 def _shorten_runs(lines: list[PreviewLine], max_lines: int) -> Iterator[PreviewLine]:
     """The lines with each long run of one mark cut to its ends."""
-    first = 0
-    while first < len(lines):
-        mark, last = lines[first].mark, first
-        while last < len(lines) and lines[last].mark == mark:
-            last += 1
-        head = 0 if first == 0 and not mark else _NEAR
-        tail = 0 if last == len(lines) and not mark else _NEAR
-        if first == 0 and last == len(lines):
-            head, tail = max_lines // 2, max_lines // 2
-        run = lines[first:last]
-        if len(run) <= head + tail + 1:
+    words: dict[Mark, str] = {"": "the same", "-": "removed", "+": "new", "~": "replaced"}
+    runs = [(mark, list(run)) for mark, run in groupby(lines, key=attrgetter("mark"))]
+    for index, (mark, run) in enumerate(runs):
+        head = 0 if index == 0 and not mark else _NEAR
+        tail = 0 if index == len(runs) - 1 and not mark else _NEAR
+        if len(runs) == 1:
+            head = tail = max_lines // 2
+        n_hidden = len(run) - head - tail
+        if n_hidden <= 1:
             yield from run
         else:
-            yield from run[:head]
-            words: dict[Mark, str] = {"": "the same", "-": "removed", "+": "new", "~": "replaced"}
-            yield PreviewLine("…", f"{len(run) - head - tail} more {words[mark]}", "")
-            yield from run[len(run) - tail :]
-        first = last
+            yield from (*run[:head], PreviewLine("…", f"{n_hidden} more {words[mark]}", ""), *run[len(run) - tail :])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from leaven import registry
 from leaven.errors import DataError, SpecError, suggest_name
@@ -13,7 +13,7 @@ from leaven.schedules.progress_schedules import Constant
 from leaven.strategies.copy_counts import Uniform
 
 
-def convert_operator(use: Any) -> Any:
+def convert_operator(use: object) -> Any:
     """The config of an operator: as given, or with its defaults for the name of its kind.
 
     A kind that several modalities have is that of histories; "text.swap" and "images.swap" are those of items.
@@ -32,19 +32,20 @@ def convert_operator(use: Any) -> Any:
             )
         return use
     prefix, _, kind = use.rpartition(".")
-    known: list[str] = []
-    for modality in list_modalities():
-        if prefix and (modality.views is None or modality.views.name != prefix):
-            continue
-        for family in modality.families.operators:
-            kinds = registry.list_kinds(family)
-            if kind in kinds:
-                return registry.create_config(family, kind)
-            known += kinds
+    families = [family for modality in _list_prefixed(prefix) for family in modality.families.operators]
+    for family in families:
+        if kind in registry.list_kinds(family):
+            return registry.create_config(family, kind)
+    known = [name for family in families for name in registry.list_kinds(family)]
     raise SpecError("step, use", "the kind of an operator", repr(use), suggest_name(kind, known))
 
 
-def convert_copies(copies: Any, operator: Any) -> Any:
+def _list_prefixed(prefix: str) -> list[Modality[Any]]:
+    """Modalities whose item views have this name, such as "images"; all of them for an empty prefix."""
+    return [one for one in list_modalities() if not prefix or (one.views is not None and one.views.name == prefix)]
+
+
+def convert_copies(copies: object, operator: object) -> Any:
     """The strategy of new rows per row: as given; `Uniform` for a number; with its defaults for the name of a kind.
 
     >>> convert_copies(2, None)
@@ -57,31 +58,34 @@ def convert_copies(copies: Any, operator: Any) -> Any:
         modality = _find_modality(operator)
         family = modality.families.strategies if modality is not None else None
         return registry.create_config(family.name if family is not None else "strategies", copies)
-    if isinstance(copies, int | float) and not isinstance(copies, bool):
+    if _is_number(copies):
         return Uniform(float(copies))
     if isinstance(copies, type) or not callable(copies):
         raise SpecError("step, copies", "a number or a strategy", repr(copies), fix)
     return copies
 
 
-def convert_strength(strength: Any) -> Any:
+def convert_strength(strength: object) -> Any:
     """The schedule of a strength: as given, or constant for a number."""
-    is_number = isinstance(strength, int | float) and not isinstance(strength, bool)
-    return Constant(float(strength)) if is_number else strength
+    return Constant(float(strength)) if _is_number(strength) else strength
 
 
-def convert_filters(filters: Any, operator: Any) -> Any:
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def convert_filters(filters: object, operator: object) -> Any:
     """The filters of a step as a tuple: configs, or names of kinds. None stays None."""
     if filters is None:
         return None
     modality = _find_modality(operator)
     family = modality.families.filters if modality is not None else None
-    given: Sequence[Any] = filters if isinstance(filters, list | tuple) else [filters]
+    given: Sequence[object] = filters if isinstance(filters, list | tuple) else [filters]
     name = family.name if family is not None else "filters"
     return tuple(registry.create_config(name, one) if isinstance(one, str) else one for one in given)
 
 
-def _find_modality(operator: Any) -> Modality[Any] | None:
+def _find_modality(operator: object) -> Modality[Any] | None:
     """The modality of an operator; None for one that is not registered."""
     cls: Any = type(operator)
     family = registry.find_family(cls)

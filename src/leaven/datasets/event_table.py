@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from leaven.datasets.frames import write_table
+from leaven.datasets.frames import Column, write_table
 from leaven.datasets.log_names import LogNames, NamedSteps, RowLabels, label_rows, list_step_names
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class EventRows(Protocol):
     @property
     def n_items(self) -> int: ...
     @property
-    def extra(self) -> Mapping[str, npt.NDArray[Any]]: ...
+    def extra(self) -> Mapping[str, Column]: ...
     @property
     def catalog(self) -> Catalog | None: ...
     @property
@@ -255,7 +255,7 @@ def _repeat(column: pa.DictionaryArray, index: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(column.indices.take(index), column.dictionary)
 
 
-def _decode_extra(name: str, values: npt.NDArray[Any], names: LogNames | None) -> pa.Array:
+def _decode_extra(name: str, values: Column, names: LogNames | None) -> pa.Array:
     """A further column of events: names of kinds, numbers with nulls for NaN."""
     import pyarrow as pa
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from leaven.datasets.row_displays import display_events
-from leaven.display import Display
+from leaven.display import Display, show_html, show_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -70,11 +70,8 @@ class Events:
         """What a shell and a notebook show."""
         return display_events(self)
 
-    def __repr__(self) -> str:
-        return self.to_display().to_text()
-
-    def _repr_html_(self) -> str:
-        return self.to_display().to_html()
+    __repr__ = show_text
+    _repr_html_ = show_html
 
     def count_events(self) -> int:
         """Number of events."""

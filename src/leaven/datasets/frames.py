@@ -5,13 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy.typing as npt
+
 from leaven.errors import MissingExtra, SpecError
+from leaven.storage import replace_file
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
 
+Column = npt.NDArray[Any]
+"""Values of one column, of any dtype."""
+Fields = dict[str, Any]
+"""Name -> value of fields of a dataclass, for its constructor or `replace`."""
 IdForm = Literal["original", "internal"]
 """Ids of a table: the user's own, or dense item ids and hashed row ids."""
 
@@ -27,10 +34,8 @@ def write_table(table: pa.Table, path: str | Path, **options: Any) -> None:
     """Write a Parquet file atomically, through a temporary file. options: of `pyarrow.parquet.write_table`."""
     import pyarrow.parquet as pq
 
-    target = Path(path)
-    part = target.with_name(target.name + ".part")
-    pq.write_table(table, part, compression="zstd", **options)
-    part.replace(target)
+    with replace_file(Path(path)) as part:
+        pq.write_table(table, part, compression="zstd", **options)
 
 
 def write_plain_table(table: pa.Table, path: str | Path) -> None:

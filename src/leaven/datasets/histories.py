@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from leaven.datasets.event_table import build_event_table, build_history_table, decode_items, write_id_maps
 from leaven.datasets.frames import (
+    Column,
+    Fields,
     IdForm,
     check_id_form,
     to_pandas_frame,
@@ -24,7 +26,7 @@ from leaven.datasets.frames import (
     write_table,
 )
 from leaven.datasets.row_displays import display_histories
-from leaven.display import Display
+from leaven.display import Display, show_html, show_text
 from leaven.errors import DataError
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ NO_PARENT = 0
 PRICE_COLUMN = "price"
 """The extra column that belongs to the item, not to the event."""
 
-_ROW_COLUMNS: dict[str, Any] = {"row_ids": np.uint64, "parents": np.uint64, "origin": np.int16}
+_ROW_COLUMNS: dict[str, type[np.generic]] = {"row_ids": np.uint64, "parents": np.uint64, "origin": np.int16}
 _ROW_COLUMNS |= {"weight": np.float32, "n_targets": np.int32}
 _N_ITEMS = b"leaven.n_items"  # key of the table metadata
 
@@ -80,7 +82,7 @@ class Histories:
     weight: npt.NDArray[np.float32]
     n_targets: npt.NDArray[np.int32]
     n_items: int
-    extra: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    extra: Mapping[str, Column] = field(default_factory=dict)
     catalog: Catalog | None = None
     names: LogNames | None = None
 
@@ -165,7 +167,7 @@ class Histories:
     def slice(self, first: int, last: int) -> Histories:
         """Rows first..last - 1, as views without a copy."""
         low, high = int(self.starts[first]), int(self.starts[last])
-        rows: dict[str, Any] = {name: getattr(self, name)[first:last] for name in _ROW_COLUMNS}
+        rows = {name: getattr(self, name)[first:last] for name in _ROW_COLUMNS}
         extra = {name: column[low:high] for name, column in self.extra.items()}
         return replace(
             self,
@@ -203,7 +205,7 @@ class Histories:
         """
         from leaven.arrays.ragged import clip_target_counts
 
-        old_columns: dict[str, Any] = {name: getattr(self, name) for name in _ROW_COLUMNS}
+        old_columns = {name: getattr(self, name) for name in _ROW_COLUMNS}
         columns = (
             old_columns if source_rows is None else {name: column[source_rows] for name, column in old_columns.items()}
         )
@@ -288,7 +290,7 @@ class Histories:
         Raises DataError for a missing column.
         """
         _check_columns(table)
-        row_columns: dict[str, Any] = {
+        row_columns: Fields = {
             name: np.asarray(table.column(name).combine_chunks(), dtype) for name, dtype in _ROW_COLUMNS.items()
         }
         lists = {name: table.column(name).combine_chunks() for name in table.column_names if name not in _ROW_COLUMNS}
@@ -349,11 +351,8 @@ class Histories:
         """What a shell and a notebook show."""
         return display_histories(self)
 
-    def __repr__(self) -> str:
-        return self.to_display().to_text()
-
-    def _repr_html_(self) -> str:
-        return self.to_display().to_html()
+    __repr__ = show_text
+    _repr_html_ = show_html
 
     def validate(self) -> Histories:
         """Return self; raises DataError for the first violated invariant of this class."""
@@ -384,7 +383,7 @@ def encode_pairs(rows: Ints, items: npt.NDArray[np.int32], n_items: int) -> Ints
     return np.asarray(rows * (n_items + 2) + items, np.int64)
 
 
-def compute_offsets(lengths: npt.NDArray[Any]) -> Ints:
+def compute_offsets(lengths: npt.NDArray[np.generic]) -> Ints:
     """int64 (rows + 1,): row offsets for these lengths."""
     starts = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])
@@ -397,7 +396,7 @@ def missing_value(dtype: npt.DTypeLike) -> Any:
     return np.nan if kind == "f" else -1 if kind == "i" else np.zeros(1, dtype)[0]
 
 
-def _gather_column(column: npt.NDArray[Any], source: Ints) -> npt.NDArray[Any]:
+def _gather_column(column: Column, source: Ints) -> Column:
     """The values of `column` at the source events; missing for source -1."""
     if len(column) == 0:
         return np.full(len(source), missing_value(column.dtype), column.dtype)
@@ -439,7 +438,7 @@ def concat_histories(parts: Sequence[Histories]) -> Histories:
         counts = sorted({part.n_items for part in parts})
         raise DataError("concat", "one catalog", f"catalogs of {counts} items")
     names = ["items", "times", *_ROW_COLUMNS]
-    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    columns: Fields = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     lengths = np.concatenate([part.lengths for part in parts])
     kinds = {name: column.dtype for part in parts for name, column in part.extra.items()}
     extra = {name: np.concatenate([_extra_column(part, name, kind) for part in parts]) for name, kind in kinds.items()}
@@ -447,7 +446,7 @@ def concat_histories(parts: Sequence[Histories]) -> Histories:
     return replace(first, starts=starts, extra=extra, **columns)
 
 
-def _extra_column(rows: Histories, name: str, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+def _extra_column(rows: Histories, name: str, dtype: npt.DTypeLike) -> Column:
     """An extra column; missing values where the rows do not have it."""
     return rows.extra[name] if name in rows.extra else np.full(len(rows.items), missing_value(dtype), dtype)
 

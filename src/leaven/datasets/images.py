@@ -61,7 +61,7 @@ class Images:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def take(self, indices: npt.NDArray[Any]) -> Images:
+    def take(self, indices: npt.NDArray[np.generic]) -> Images:
         """The images at these indices, in that order."""
         return Images(self.pixels[indices], self.items[indices])
 

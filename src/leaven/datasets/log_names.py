@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -146,7 +146,7 @@ def save_names(names: LogNames | None, path: Path) -> None:
     import pyarrow as pa
 
     users = pa.nulls(len(names.row_ids), pa.string()) if names.users is None else names.users
-    rest: dict[str, Any] = {"kinds": list(names.kinds), "columns": dict(names.columns), "time_form": names.time_form}
+    rest: dict[str, object] = {"kinds": list(names.kinds), "columns": dict(names.columns), "time_form": names.time_form}
     rest |= {"has_clock": names.has_clock, "steps": list(names.steps)}
     attributes = {_ATTRIBUTE + name: column for name, column in names.attributes.items()}
     table = pa.table({"row_id": names.row_ids, "user": users, **attributes})

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.catalog import Catalog
-from leaven.datasets.event_table import MIN_CLOCK_TIME, EventRows
+from leaven.datasets.event_table import MIN_CLOCK_TIME, EventRows, SampleRows
 from leaven.datasets.log_names import LogNames, find_user
 from leaven.display import Display, draw_sparkline, format_period
 
@@ -21,31 +21,6 @@ _ITEMS = 4  # last items of a history that are shown
 _COLUMNS = 6  # columns of samples that are shown
 _BINS = 40
 _MAX_EXACT = 5_000_000  # events of a log whose users and items are counted exactly
-
-
-class SampleRows(Protocol):
-    """The part of `Samples` that is shown."""
-
-    @property
-    def numeric(self) -> tuple[str, ...]: ...
-    @property
-    def categorical(self) -> tuple[str, ...]: ...
-    @property
-    def numbers(self) -> npt.NDArray[np.float64]: ...
-    @property
-    def codes(self) -> npt.NDArray[np.int32]: ...
-    @property
-    def levels(self) -> Mapping[str, tuple[str, ...]]: ...
-    @property
-    def label(self) -> npt.NDArray[np.float32]: ...
-    @property
-    def origin(self) -> npt.NDArray[np.int16]: ...
-    @property
-    def times(self) -> npt.NDArray[np.int64]: ...
-    @property
-    def user_ids(self) -> npt.NDArray[np.uint64]: ...
-    @property
-    def names(self) -> LogNames | None: ...
 
 
 class EventLog(Protocol):

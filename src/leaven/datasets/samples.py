@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 from leaven.datasets.event_table import build_feature_columns, build_sample_table
 from leaven.datasets.frames import (
+    Column,
+    Fields,
     IdForm,
     check_id_form,
     to_pandas_frame,
@@ -25,7 +27,7 @@ from leaven.datasets.frames import (
     write_table,
 )
 from leaven.datasets.row_displays import display_samples
-from leaven.display import Display
+from leaven.display import Display, show_html, show_text
 from leaven.errors import DataError, suggest_name
 
 if TYPE_CHECKING:
@@ -43,7 +45,12 @@ ROW_GROUP_SIZE = 65_536
 """Rows per row group of a Parquet file, the unit of out-of-memory reading."""
 UNKNOWN_CODE = 0
 """The code of a missing or unknown category."""
-ROW_COLUMNS: dict[str, Any] = {"label": np.float32, "weight": np.float32, "row_ids": np.uint64, "parents": np.uint64}
+ROW_COLUMNS: dict[str, type[np.generic]] = {
+    "label": np.float32,
+    "weight": np.float32,
+    "row_ids": np.uint64,
+    "parents": np.uint64,
+}
 ROW_COLUMNS |= {"origin": np.int16, "user_ids": np.uint64, "times": np.int64}
 METADATA_KEY = b"leaven.samples"
 """Key of the metadata in Parquet files of samples."""
@@ -90,7 +97,7 @@ class Samples:
     @classmethod
     def from_columns(
         cls,
-        columns: Mapping[str, npt.NDArray[Any]],
+        columns: Mapping[str, Column],
         label: npt.ArrayLike,
         row_ids: npt.ArrayLike,
         user_ids: npt.ArrayLike | None = None,
@@ -136,11 +143,8 @@ class Samples:
         """What a shell and a notebook show."""
         return display_samples(self)
 
-    def __repr__(self) -> str:
-        return self.to_display().to_text()
-
-    def _repr_html_(self) -> str:
-        return self.to_display().to_html()
+    __repr__ = show_text
+    _repr_html_ = show_html
 
     def numeric_column(self, name: str) -> Numbers:
         """float64 (rows,): a number column.
@@ -151,14 +155,14 @@ class Samples:
             raise DataError(f"column {name!r}", "a number column", "none", suggest_name(name, self.numeric))
         return self.numbers[:, self.numeric.index(name)]
 
-    def categorical_column(self, name: str) -> npt.NDArray[Any]:
+    def categorical_column(self, name: str) -> Column:
         """object (rows,): the original strings of a category column, None where missing.
 
         Raises DataError with the most similar name for an unknown column.
         """
         if name not in self.categorical:
             raise DataError(f"column {name!r}", "a category column", "none", suggest_name(name, self.categorical))
-        names: npt.NDArray[Any] = np.array([None, *self.levels[name]], object)
+        names: Column = np.array([None, *self.levels[name]], object)
         return names[self.codes[:, self.categorical.index(name)]]
 
     def take(self, rows: npt.ArrayLike) -> Samples:
@@ -166,12 +170,12 @@ class Samples:
         index = np.asarray(rows)
         index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
         names = ("numbers", "codes", *ROW_COLUMNS)
-        taken: dict[str, Any] = {name: getattr(self, name)[index] for name in names}
+        taken = {name: getattr(self, name)[index] for name in names}
         return replace(self, **taken)
 
     def slice(self, first: int, last: int) -> Samples:
         """Rows first..last - 1, as views without a copy."""
-        columns: dict[str, Any] = {name: getattr(self, name)[first:last] for name in ("numbers", "codes", *ROW_COLUMNS)}
+        columns = {name: getattr(self, name)[first:last] for name in ("numbers", "codes", *ROW_COLUMNS)}
         return replace(self, **columns)
 
     def select_real(self) -> Samples:
@@ -251,7 +255,7 @@ class Samples:
         rows = len(table)
         numbers = [_read_numbers(table.column(name)) for name in metadata["numeric"]]
         dictionaries = {name: _read_categories(table.column(name)) for name in metadata["categorical"]}
-        lineage: dict[str, Any] = {
+        lineage: Fields = {
             name: np.asarray(table.column(f"leaven_{name}").combine_chunks(), kind)
             for name, kind in ROW_COLUMNS.items()
         }
@@ -328,7 +332,7 @@ def concat_samples(parts: Sequence[Samples]) -> Samples:
     levels = {name: _merge_levels([part.levels[name] for part in parts]) for name in first.categorical}
     recoded = [part.recode_levels(levels) for part in parts]
     names = ("numbers", "codes", *ROW_COLUMNS)
-    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in recoded]) for name in names}
+    columns: Fields = {name: np.concatenate([getattr(part, name) for part in recoded]) for name in names}
     return replace(recoded[0], **columns)
 
 
@@ -338,13 +342,13 @@ def _merge_levels(levels: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return first + tuple(sorted(set().union(*levels[1:]).difference(first)))
 
 
-def _to_array(column: Sequence[Any]) -> npt.NDArray[Any]:
+def _to_array(column: Sequence[Any]) -> Column:
     if any(isinstance(cell, str) for cell in column):
         return np.array([None if cell is None else str(cell) for cell in column], object)
     return np.array([np.nan if cell is None else cell for cell in column], np.float64)
 
 
-def _encode_strings(column: npt.NDArray[Any]) -> tuple[Codes, tuple[str, ...]]:
+def _encode_strings(column: Column) -> tuple[Codes, tuple[str, ...]]:
     """(codes, sorted levels) of strings; None and "" are missing."""
     import pyarrow as pa
 
@@ -357,7 +361,7 @@ def _encode_strings(column: npt.NDArray[Any]) -> tuple[Codes, tuple[str, ...]]:
     return table[indices], tuple(levels)
 
 
-def _stack_columns(columns: Sequence[npt.NDArray[Any]], rows: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+def _stack_columns(columns: Sequence[Column], rows: int, dtype: npt.DTypeLike) -> Column:
     return np.column_stack(columns).astype(dtype) if columns else np.zeros((rows, 0), dtype)
 
 

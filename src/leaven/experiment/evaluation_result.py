@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.facts import CalibrationBin
+from leaven.storage import replace_file
 
 Values = npt.NDArray[np.float64]
 _GROUP = "group:"
@@ -37,9 +38,8 @@ class EvaluationResult:
     def save(self, path: Path) -> None:
         """Write values and groups; the file is complete or absent."""
         named = {f"{_GROUP}{by}:{group}": values for (by, group), values in self.groups.items()}
-        part = path.with_name("values.part.npz")
-        np.savez_compressed(part, allow_pickle=False, **{**dict(self.values), **named})  # type: ignore[arg-type]
-        part.replace(path)
+        with replace_file(path) as part, part.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **{**dict(self.values), **named})  # type: ignore[arg-type]
 
 
 def load_values(path: Path) -> tuple[dict[str, Values], dict[tuple[str, str], Values]]:

@@ -52,12 +52,12 @@ def reuse_variant_rows(run: RunFolder, spec: Spec, name: str, prepared: Prepared
     if known.fingerprint == depends:
         return
     older = load_spec(run.path / SPEC_FILE) if (run.path / SPEC_FILE).exists() else spec
-    is_usable = known.is_done and any(variant.name == name for variant in older.variants)
+    is_usable = known.is_done and name in {variant.name for variant in older.variants}
     if not is_usable or known.fingerprint != _fingerprint(prepared, older, name):
         return
     same = reuse_step_files(rows, older.variant(name).plan, part, new, prepared.train).values()
     names = [step.display_name for step in new.named_steps]
-    reused = tuple(name for number, name in enumerate(names, 1) if number in same)
+    reused = tuple(names[number - 1] for number in sorted(same))
     reuse = ReuseFacts(reused, tuple(one for one in names if one not in reused))
     shown = from_json(VariantFacts, known.facts, stage).previews
     previews = () if reuse.recreated else tuple(one for one in shown if one.step in reused)

@@ -29,7 +29,6 @@ from leaven.experiment.item_views import build_item_views, check_item_modalities
 from leaven.experiment.preparation import prepare
 from leaven.experiment.prepared_data import PreparationConfig, PreparedData
 from leaven.experiment.synthetic_quality import QualityContext, add_quality, evaluate_variants
-from leaven.experiment.tracked_facts import summarize_run
 from leaven.experiment.trial import (
     ExpandedVariant,
     Trial,
@@ -110,7 +109,7 @@ def run(
         summary.write_records(trials, task.list_users(data.split), folder.path / RECORDS_FILE)
         write_facts(folder, replace(add_quality(facts, quality), language=spec.lang))
         on_progress(1, 1, "comparing")
-        tracking.finish(summarize_run(facts, folder))
+        tracking.finish(summary.summarize_run(facts, folder))
     if quality is not None:
         quality.raise_for_gates()
     return folder

@@ -15,6 +15,7 @@ from leaven.datasets.histories import HeldOut, Histories
 from leaven.datasets.log_names import NAMES_FILE, load_names, save_names
 from leaven.run_folder import write_json
 from leaven.splits.log_splits import Split
+from leaven.storage import replace_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,9 +85,8 @@ def save_catalog(catalog: Catalog, path: Path) -> None:
         columns["image"] = pa.array(list(catalog.image_paths), pa.string())
     metadata = {"categories": list(catalog.categories), "folder": str(catalog.image_folder)}
     table = pa.table(columns).replace_schema_metadata({"leaven.catalog": json.dumps(metadata)})
-    part = path.with_name(path.name + ".part")
-    pq.write_table(table, part)
-    part.replace(path)
+    with replace_file(path) as part:
+        pq.write_table(table, part)
 
 
 def load_catalog(path: Path) -> Catalog:

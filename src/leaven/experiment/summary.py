@@ -1,4 +1,4 @@
-"""Facts of a finished run: every number that the report shows."""
+"""Facts of a finished run: every number that the report shows, and what trackers get."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from leaven.config.experiment_spec import BASELINE, CONTROL
 from leaven.experiment.prepared_data import PreparationConfig, PreparedData
 from leaven.experiment.trial import ExpandedVariant, Trial, TrialContext
 from leaven.facts import (
+    FACTS_FILE,
     FORMAT,
     CostFacts,
     Figures,
@@ -27,11 +28,12 @@ from leaven.facts import (
     PilotFacts,
     ReproductionFacts,
     RunFacts,
+    TrainingFacts,
     ValidationFacts,
     VariantFacts,
     VerdictFacts,
 )
-from leaven.run_folder import SPEC_FILE, RunFolder
+from leaven.run_folder import REPORT_FILE, SPEC_FILE, RunFolder
 from leaven.stats import (
     Comparison,
     ComparisonConfig,
@@ -41,6 +43,8 @@ from leaven.stats import (
     compare_variants,
 )
 from leaven.stats.effect import format_percent
+from leaven.storage import replace_file
+from leaven.tracking.contract import RunEnd, RunResult, ValidationResult
 
 Values = npt.NDArray[np.float64]
 LIBRARIES = ("leaven", "numpy", "numba", "duckdb", "pyarrow", "torch", "lightning-fabric", "scipy")
@@ -242,15 +246,34 @@ def write_records(trials: Sequence[Trial], users: npt.NDArray[np.uint64], path: 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    part = path.with_name(path.name + ".part")
     types = {"variant": pa.string(), "seed": pa.int32(), "user": pa.uint64(), "metric": pa.string()}
     schema = pa.schema({**types, "value": pa.float64()})
     of_user = pa.array(users)
-    with pq.ParquetWriter(part, schema) as writer:
+    with replace_file(path) as part, pq.ParquetWriter(part, schema) as writer:
         for one in trials:
             for metric, values in one.values.items():
                 n = len(values)
                 columns = [pa.array([one.variant] * n), pa.array([one.seed] * n, pa.int32()), of_user]
                 columns += [pa.array([metric] * n), pa.array(values)]
                 writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-    part.replace(path)
+
+
+_ARTIFACTS = (SPEC_FILE, FACTS_FILE, REPORT_FILE)
+
+
+def summarize_run(facts: RunFacts, folder: RunFolder) -> RunResult:
+    """Means and relative lifts of the variants, all validations, and the files of a finished run."""
+    metrics: dict[str, float] = {}
+    if facts.comparison is not None:
+        metric = facts.comparison.metric
+        metrics |= {f"{name}/{metric}": float(mean) for name, mean in facts.comparison.means.items()}
+    seconds = {f"seconds/{name}": float(value) for name, value in facts.cost.seconds.items()}
+    paths = tuple(path for name in _ARTIFACTS if (path := folder.path / name).exists())
+    validations = tuple(_describe_validation(training, one) for training in facts.trainings for one in training.curve)
+    return RunResult(RunEnd(facts.name, "finished", metrics | seconds, paths), validations)
+
+
+def _describe_validation(training: TrainingFacts, validation: ValidationFacts) -> ValidationResult:
+    values = {"loss": validation.loss, "ndcg": validation.ndcg, "log_loss": validation.log_loss}
+    known = {name: float(value) for name, value in values.items() if value is not None}
+    return ValidationResult(f"{training.variant} seed {training.seed}", validation.step, known)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from leaven.config import Variant
-from leaven.display import Display
+from leaven.display import Display, show_html, show_text
 from leaven.errors import SpecError
 from leaven.plan_search.candidates import Candidate
 from leaven.plan_search.confirmation import Confirmation
@@ -92,11 +92,8 @@ class SearchResult:
         """What a shell and a notebook show."""
         return _display_search(self)
 
-    def __repr__(self) -> str:
-        return self.to_display().to_text()
-
-    def _repr_html_(self) -> str:
-        return self.to_display().to_html()
+    __repr__ = show_text
+    _repr_html_ = show_html
 
     @property
     def best(self) -> Candidate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from leaven import registry
 from leaven.cleaning import CleaningConfig, clean_events, survey_events
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
+from leaven.facts import JsonObject
 from leaven.ingest import CatalogSource, LogSource, UserSource, build_histories, infer_format, read_events
 from leaven.introspection import format_toml_value
 from leaven.profiling.log_statistics import compute_log_statistics
@@ -26,7 +26,7 @@ def profile_log(
     split_config: TimeSplit | None = None,
     items: CatalogSource | None = None,
     users: UserSource | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Facts of a log, JSON-able; nothing is written or changed.
 
     reading   source, format, columns (inferred where none are given), lines
@@ -56,7 +56,7 @@ def profile_log(
     raw = compute_log_statistics(raw_histories)
     done = clean_events(events, cleaning_config)
     histories = build_histories(done.events).histories
-    facts: dict[str, Any] = {"reading": dict(events.facts), "survey": found, "raw": raw, "cleaning": done.rules}
+    facts: JsonObject = {"reading": dict(events.facts), "survey": found, "raw": raw, "cleaning": done.rules}
     parts = _try_split(histories, split_config or TimeSplit())
     facts |= {
         "health": compute_log_statistics(histories),
@@ -139,7 +139,7 @@ def _format_step(transform: Any) -> str:
     return format_toml_value({"use": registry.find_kind("transforms", transform), **own})
 
 
-def build_advice(facts: Mapping[str, Any]) -> list[str]:
+def build_advice(facts: JsonObject) -> list[str]:
     """Advice from these facts, most important first."""
     found = []
     split, shape, raw = facts["split"], facts["health"], facts["raw"]
@@ -168,7 +168,7 @@ def build_advice(facts: Mapping[str, Any]) -> list[str]:
     return found + _advise_targets(facts["targets"])
 
 
-def _advise_targets(targets: Mapping[str, Any]) -> list[str]:
+def _advise_targets(targets: JsonObject) -> list[str]:
     """The recommended target rule, and why."""
     if "error" in targets:
         return []

@@ -27,6 +27,7 @@ from leaven.provenance.mixed_rows import MixedRowFinder, mixes_users
 from leaven.provenance.row_files import RowFile, RowIds, list_row_files, load_row_names, load_rows
 from leaven.provenance.user_columns import UserColumns
 from leaven.run_folder import ERASURES_FILE, RECORDS_FILE, SPEC_FILE, RunFolder, open_run, slugify, write_json
+from leaven.storage import replace_file
 
 MAX_VISITS = 10_000
 """Maximum visits per user that are searched, where cleaning turns each visit into a history."""
@@ -193,9 +194,8 @@ def _remove_values(run: RunFolder, config: Spec, keys: RowIds) -> int:
         rest = {name: array[~is_erased] for name, array in values.items() if len(array) == len(is_erased)}
         n_left = int((~is_erased).sum())
         rest |= {name: array for name, array in values.items() if is_erased.any() and len(array) == n_left}
-        part = path.with_name("values.part.npz")
-        np.savez_compressed(part, allow_pickle=False, **rest)
-        part.replace(path)
+        with replace_file(path) as part, part.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **rest)
     return _remove_records(run.path / RECORDS_FILE, keys)
 
 
@@ -208,9 +208,8 @@ def _remove_records(path: Path, keys: RowIds) -> int:
     table = pq.read_table(path)
     is_erased = np.isin(np.asarray(table.column("user"), np.uint64), keys)
     if is_erased.any():
-        part = path.with_name(path.name + ".part")
-        pq.write_table(table.filter(pa.array(~is_erased)), part)
-        part.replace(path)
+        with replace_file(path) as part:
+            pq.write_table(table.filter(pa.array(~is_erased)), part)
     return int(is_erased.sum())
 
 

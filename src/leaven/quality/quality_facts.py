@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from leaven.display import Display
+from leaven.display import Display, show_html, show_text
 from leaven.errors import GateError
-from leaven.facts import JsonObject
+from leaven.facts import JsonObject, to_json
 from leaven.metrics.synthetic.protocol import MetricDetails
 from leaven.modalities.histograms import Distribution
 from leaven.run_folder import write_text
@@ -180,11 +180,8 @@ class QualityFacts:
         header = ("group", "metric", ">new rows", ">real rows", "verdict")
         return Display(f"Quality of {self.modality} rows", facts, header, rows)
 
-    def __repr__(self) -> str:
-        return self.to_display().to_text()
-
-    def _repr_html_(self) -> str:
-        return self.to_display().to_html()
+    __repr__ = show_text
+    _repr_html_ = show_html
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
@@ -226,7 +223,7 @@ class QualityFacts:
         null.
         """
         derived = {"verdicts": self.verdicts, "deciding_metrics": self.deciding_metrics}
-        whole: JsonObject = to_json_value(asdict(self) | derived)
+        whole: JsonObject = to_json(self) | to_json(derived)
         return whole
 
     @classmethod
@@ -244,14 +241,3 @@ class QualityFacts:
         target = folder / QUALITY_FILE
         write_text(target, json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n")
         return target
-
-
-def to_json_value(value: object) -> Any:
-    """Return a JSON value; non-finite numbers are null."""
-    if isinstance(value, Mapping):
-        return {str(name): to_json_value(one) for name, one in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [to_json_value(one) for one in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    return value

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from leaven.facts import JsonObject
+from leaven.facts import JsonObject, from_json, to_json
 from leaven.quality.quality_facts import Figure, QualityFacts
 
 MIN_VARIANTS = 4
@@ -37,13 +37,13 @@ class UtilityCorrelation:
 
     def to_json(self) -> JsonObject:
         """Return a JSON object."""
-        return asdict(self) | {"figures": [asdict(one) for one in self.figures]}
+        whole: JsonObject = to_json(self)
+        return whole
 
     @classmethod
     def from_json(cls, data: JsonObject) -> UtilityCorrelation:
         """Return the correlation of a JSON object that `to_json` returned."""
-        figures = tuple(FigureCorrelation(**one) for one in data["figures"])
-        return cls(int(data["n_variants"]), int(data["min_variants"]), figures)
+        return from_json(cls, data, "the correlation of quality and effect")
 
 
 def correlate_with_effects(qualities: Mapping[str, QualityFacts], lifts: Mapping[str, float]) -> UtilityCorrelation:

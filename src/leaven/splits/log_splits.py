@@ -13,7 +13,7 @@ from leaven import rng
 from leaven.arrays.codes import sort_codes
 from leaven.datasets.event_table import MIN_CLOCK_TIME
 from leaven.datasets.histories import HeldOut, Histories, Ints
-from leaven.display import Display, format_period
+from leaven.display import Display, format_period, show_html, show_text
 from leaven.errors import DataError, SpecError, suggest_name
 
 Mask = npt.NDArray[np.bool_]
@@ -51,11 +51,8 @@ class Split:
         header = ("part", ">users", ">known events", ">targets", "period of events or targets")
         return Display("Split", {name: value for name, value in facts.items() if value}, header, rows)
 
-    def __repr__(self) -> str:
-        return self.to_display().to_text()
-
-    def _repr_html_(self) -> str:
-        return self.to_display().to_html()
+    __repr__ = show_text
+    _repr_html_ = show_html
 
     def exclude_rows(self, keys: npt.NDArray[np.uint64]) -> Split:
         """The split without the rows of these ids in any part; the facts are unchanged."""

@@ -107,14 +107,13 @@ class Effect:
         """
         if self.users < MIN_USERS:
             return NOT_ENOUGH_DATA
-        is_significant = self.p_holm < ALPHA and self.seeds_agree
-        if is_significant and self.low > 0 and self.lift >= self.min_effect:
+        is_clear = self.p_holm < ALPHA and self.seeds_agree and abs(self.lift) >= self.min_effect
+        if is_clear and self.low > 0:
             return HELPED
-        if is_significant and self.high < 0 and self.lift <= -self.min_effect:
+        if is_clear and self.high < 0:
             return HARMED
-        if -self.min_effect <= self.low and self.high <= self.min_effect:
-            return NO_DIFFERENCE
-        return NOT_ENOUGH_DATA
+        is_within = -self.min_effect <= self.low and self.high <= self.min_effect
+        return NO_DIFFERENCE if is_within else NOT_ENOUGH_DATA
 
     @property
     def explanation(self) -> str:
@@ -160,21 +159,17 @@ _INITIALS = ("ndcg", "mrr", "map", "auc", "f1")
 
 def _list_limitations(effect: Effect) -> list[str]:
     """Return sentences on the limitations of the figures."""
-    notes = []
-    if effect.users < MIN_USERS:
-        notes.append(f"Only {effect.users} users: too few for any claim.")
-    if effect.seeds == 1:
-        notes.append("One seed: the interval covers other users, not another training; use three seeds or more.")
-    elif effect.seeds < 3:
-        notes.append("Two seeds are few: the noise of training is estimated only roughly.")
-    if not effect.seeds_agree:
-        notes.append("The seeds disagree on the direction.")
-    if effect.verdict == NOT_ENOUGH_DATA and effect.low > 0 and effect.p_holm >= ALPHA:
-        notes.append("Several variants were tried: after Holm the gain may be chance.")
-    elif effect.verdict == NOT_ENOUGH_DATA and effect.low > 0 and effect.lift < effect.min_effect:
-        notes.append(
-            f"A gain is likely, but smaller than the declared minimum of {format_percent(effect.min_effect, False)}."
-        )
-    elif effect.verdict == NO_DIFFERENCE:
-        notes.append(f"A lift of {format_percent(effect.min_effect, False)} either way can be ruled out.")
-    return notes
+    is_open_gain = effect.verdict == NOT_ENOUGH_DATA and effect.low > 0
+    least = format_percent(effect.min_effect, False)
+    notes = {
+        f"Only {effect.users} users: too few for any claim.": effect.users < MIN_USERS,
+        "One seed: the interval covers other users, not another training; use three seeds or more.": effect.seeds == 1,
+        "Two seeds are few: the noise of training is estimated only roughly.": effect.seeds == 2,
+        "The seeds disagree on the direction.": not effect.seeds_agree,
+        "Several variants were tried: after Holm the gain may be chance.": is_open_gain and effect.p_holm >= ALPHA,
+        f"A gain is likely, but smaller than the declared minimum of {least}.": is_open_gain
+        and effect.p_holm < ALPHA
+        and effect.lift < effect.min_effect,
+        f"A lift of {least} either way can be ruled out.": effect.verdict == NO_DIFFERENCE,
+    }
+    return [note for note, applies in notes.items() if applies]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.errors import DataError, suggest_name
 from leaven.facts import ComparisonFacts, EffectFacts
-from leaven.stats import resampling_tests
+from leaven.stats import resampling_tests as resampling
 from leaven.stats.effect import MIN_USERS, ComparisonConfig, Effect
 
 Values = npt.NDArray[np.float64]
@@ -126,9 +125,9 @@ class _UserGroup:
     ) -> None:
         self.table, self.variants, self.question, self.by, self.segment = table, list(variants), question, by, segment
         self.key = rng.derive_key(question.key, "compare", question.metric, by, segment)
-        self.noise = resampling_tests.estimate_training_noise(table)
-        self.dealt = resampling_tests.group_users_into_blocks(table.mean(axis=1).T, rng.derive_key(self.key, "deal"))
-        self.means = resampling_tests.resample_means(self.dealt, question.n_draws, rng.derive_key(self.key, "users"))
+        self.noise = resampling.estimate_training_noise(table)
+        self.dealt = resampling.group_users_into_blocks(table.mean(axis=1).T, rng.derive_key(self.key, "deal"))
+        self.means = resampling.resample_means(self.dealt, question.n_draws, rng.derive_key(self.key, "users"))
 
     def compare_pair(self, variant: str, against: str) -> Effect:
         """Return the effect of one pair, before the correction for multiple tests."""
@@ -140,18 +139,12 @@ class _UserGroup:
         difference = float(self.table[one].mean()) - base
         by_seed = self.table[[one, other]].mean(axis=2)  # (2, seeds)
         of_users = self.means[:, one] - self.means[:, other]
-        drawn = of_users + resampling_tests.draw_training_noise(
-            self.noise, n_seeds, draws, rng.derive_key(key, "training")
-        )
-        difference_low, difference_high = resampling_tests.compute_interval(drawn)
-        low, high = resampling_tests.compute_interval(
-            resampling_tests.compute_relative_difference(drawn, self.means[:, other])
-        )
+        drawn = of_users + resampling.draw_training_noise(self.noise, n_seeds, draws, rng.derive_key(key, "training"))
+        difference_low, difference_high = resampling.compute_interval(drawn)
+        low, high = resampling.compute_interval(resampling.compute_relative_difference(drawn, self.means[:, other]))
         flipped = self.dealt[:, one] - self.dealt[:, other]
-        p_permutation = resampling_tests.compute_sign_flip_p(
-            flipped, self.question.n_flips, rng.derive_key(key, "flips")
-        )
-        p = max(p_permutation, resampling_tests.compute_combined_p(difference, of_users, self.noise, n_seeds))
+        p_permutation = resampling.compute_sign_flip_p(flipped, self.question.n_flips, rng.derive_key(key, "flips"))
+        p = max(p_permutation, resampling.compute_combined_p(difference, of_users, self.noise, n_seeds))
         per_user = self.table[one].mean(axis=0) - self.table[other].mean(axis=0)
         spread = float(per_user.std(ddof=1)) if len(per_user) > 1 else 0.0
         noise = self.noise.variance * 2 / n_seeds
@@ -166,7 +159,7 @@ class _UserGroup:
             difference=difference,
             difference_low=difference_low,
             difference_high=difference_high,
-            lift=float(resampling_tests.compute_relative_difference(np.array(difference), np.array(base))),
+            lift=float(resampling.compute_relative_difference(np.array(difference), np.array(base))),
             low=low,
             high=high,
             p_permutation=p_permutation,
@@ -178,9 +171,7 @@ class _UserGroup:
             worse=float((per_user < 0).mean()),
             users=users,
             seeds=n_seeds,
-            lift_by_seed=tuple(
-                resampling_tests.compute_relative_difference(by_seed[0] - by_seed[1], by_seed[1]).tolist()
-            ),
+            lift_by_seed=tuple(resampling.compute_relative_difference(by_seed[0] - by_seed[1], by_seed[1]).tolist()),
             training_noise=noise / (noise + float(of_users.var())) if noise else 0.0,
             min_effect=self.question.min_effect,
         )
@@ -190,7 +181,7 @@ POOLED = f"groups of fewer than {MIN_USERS} users"
 """The group that takes the place of small ones."""
 
 
-def pool_small_groups(labels: npt.NDArray[Any], users: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+def pool_small_groups(labels: Labels, users: npt.NDArray[np.generic] | None = None) -> Labels:
     """Return the labels with one name for all groups of fewer than `MIN_USERS` users, where there are several.
 
     labels (rows,): group of each row. users (rows,): user of each row; None: every row is a user.
@@ -248,7 +239,7 @@ def _order_labels(labels: Labels) -> list[object]:
 
 def _adjust_effects(effects: Sequence[Effect]) -> list[Effect]:
     """Return the effects of one table with p after Holm."""
-    adjusted = resampling_tests.adjust_holm(np.array([effect.p for effect in effects])).tolist()
+    adjusted = resampling.adjust_holm(np.array([effect.p for effect in effects])).tolist()
     return [replace(effect, p_holm=p_holm) for effect, p_holm in zip(effects, adjusted, strict=True)]
 
 

@@ -135,21 +135,21 @@ def _find_step(variant: Variant, keys: list[str], path: str) -> int:
 def _check_field(table: JsonObject, step: Step, keys: list[str], path: str) -> None:
     """The field exists and is a number or a pair. The resolved table lacks only keys whose default is none."""
     optional = {name for name in (*vars(step), *vars(step.use)) if name != "use"}
-    value: Any = table
+    value: object = table
     for key in keys:
         value = _get_entry(value, key, optional if value is table else set(), path)
     if isinstance(value, str | bool) or (isinstance(value, list) and len(value) != 2):
         raise SpecError(f"--vary {path}", "a field that is a number or a pair", repr(value), "")
 
 
-def _get_entry(parent: Any, key: str, optional: set[str], path: str) -> Any:
+def _get_entry(parent: object, key: str, optional: set[str], path: str) -> object:
     """An entry of a list or a table; None for an optional one that is missing."""
     if isinstance(parent, list):
         if not key.isdecimal() or int(key) >= len(parent):
             raise SpecError(f"--vary {path}", f"a number from 0 to {len(parent) - 1}", key, "")
         return parent[int(key)]
     known = {*parent, *optional} if isinstance(parent, Mapping) else set()
-    if key not in known:
+    if not isinstance(parent, Mapping) or key not in known:
         raise SpecError(f"--vary {path}", "a field of the step", repr(key), suggest_name(key, known))
     return parent.get(key)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from leaven.datasets.histories import Histories
+from leaven.datasets.histories import Histories, Ints
 from leaven.protocols import RngKeys, Strength
 
 Reasons = Mapping[str, npt.NDArray[np.bool_]]
@@ -28,6 +28,22 @@ class StatelessTransform:
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short."""
         return find_short_rows(rows, self.min_events)
+
+
+def write_events(kernel: Callable[..., None], rows: Histories, starts: Ints, *arguments: object) -> Histories:
+    """The rows with events that a kernel writes: kernel(begin, end, *arguments, starts, items, times, source).
+
+    starts  int64 (rows + 1,): offsets of the new events
+    source  int64 (events,): the old event of each new one, -1 for none; empty where the rows have no extra columns
+    """
+    from leaven.arrays.buffer_pool import allocate_array
+    from leaven.arrays.parallel import freeze_array, run_over_rows
+    from leaven.kernels.batch import allocate_source
+
+    items, times = allocate_array(starts[-1], np.int32), allocate_array(starts[-1], np.int64)
+    source = allocate_source(rows, int(starts[-1]))
+    run_over_rows(kernel, len(rows), *arguments, freeze_array(starts), items, times, source)
+    return rows.replace_events(starts, items, times, source)
 
 
 def find_short_rows(rows: Histories, min_events: int) -> dict[str, npt.NDArray[np.bool_]]:

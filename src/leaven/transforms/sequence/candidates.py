@@ -16,7 +16,7 @@ CANDIDATE_SOURCES = ("similar", "popular", "random", "category", "recent")
 
 
 @dataclass(frozen=True, eq=False)
-class CandidatePools:
+class CandidateTable:
     """Weighted candidates for each item; all of them occur in real training rows.
 
     pool_of_item int32 (n_items + 2,)   the pool of each item, -1: none
@@ -33,7 +33,7 @@ class CandidatePools:
     n_recent: int = 0
 
     @classmethod
-    def fit(cls, source: str, neighbors: NeighborTableConfig, n_recent: int, train: Histories) -> CandidatePools:
+    def fit(cls, source: str, neighbors: NeighborTableConfig, n_recent: int, train: Histories) -> CandidateTable:
         """Candidates from one of CANDIDATE_SOURCES.
 
         Raises DataError for "category" where the data has no categories.
@@ -43,7 +43,7 @@ class CandidatePools:
             pool = np.where(np.diff(table.starts) > 0, np.arange(train.n_items + 1), -1)
             pool = np.concatenate([pool, [-1]]).astype(np.int32)
             slots = _build_alias_slots(table.starts, table.items, table.confidence.astype(np.float64))
-            return CandidatePools(pool, table.starts, table.items, slots)
+            return CandidateTable(pool, table.starts, table.items, slots)
         if source == "category":
             category = train.catalog.category if train.catalog is not None else None
             if category is None:
@@ -84,14 +84,14 @@ class CandidatePools:
             raise DataError("rows.items", f"ids in 1..{n_items + 1}", str(unknown), "renumber the items")
 
 
-def _build_weighted_pools(pool: Items, weights: npt.NDArray[np.float64]) -> CandidatePools:
+def _build_weighted_pools(pool: Items, weights: npt.NDArray[np.float64]) -> CandidateTable:
     """Pools of items; weights float64 (n_items + 2,): an item of weight 0 is no candidate."""
     pool = pool.astype(np.int32)
     candidates = np.flatnonzero((weights > 0) & (pool >= 0))
     items: Items = candidates[np.argsort(pool[candidates], kind="stable")].astype(np.int32)
     n_pools = int(pool.max(initial=-1)) + 1
     starts = np.concatenate([[0], np.cumsum(np.bincount(pool[items], minlength=max(n_pools, 1)))])
-    return CandidatePools(pool, starts, items, _build_alias_slots(starts, items, weights[items]))
+    return CandidateTable(pool, starts, items, _build_alias_slots(starts, items, weights[items]))
 
 
 def _build_alias_slots(starts: Ints, items: Items, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:

@@ -11,7 +11,7 @@ from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories
 from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.sequence.positions import EventSelector, check_event_choice
-from leaven.transforms.stateless import Reasons, index_same_events
+from leaven.transforms.stateless import Reasons, index_same_events, write_events
 
 
 @dataclass(frozen=True)
@@ -105,18 +105,14 @@ class FittedDrop:
 
     def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """Shorter rows."""
-        from leaven.arrays.parallel import freeze_array, run_over_rows
+        from leaven.arrays.parallel import freeze_array
         from leaven.arrays.ragged import shift_offsets
-        from leaven.kernels.batch import allocate_source, make_batch
+        from leaven.kernels.batch import make_batch
         from leaven.kernels.event_masks import copy_unmarked
 
         marked, counts = self.selector(rows, keys, strength)
-        starts = shift_offsets(rows.starts, counts, -1)
-        items, times = allocate_array(starts[-1], np.int32), allocate_array(starts[-1], np.int64)
-        source = allocate_source(rows, int(starts[-1]))
-        read = make_batch(rows, keys, strength)
-        run_over_rows(copy_unmarked, len(rows), read, freeze_array(marked), freeze_array(starts), items, times, source)
-        return rows.replace_events(starts, items, times, source)
+        starts, read = shift_offsets(rows.starts, counts, -1), make_batch(rows, keys, strength)
+        return write_events(copy_unmarked, rows, starts, read, freeze_array(marked))
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short, or fully masked."""

@@ -16,7 +16,7 @@ from leaven.datasets.histories import Histories, compute_offsets
 from leaven.field_checks import check_choice, check_range, check_share
 from leaven.protocols import OperatorTraits, RngKeys, Strength
 from leaven.transforms.sequence.positions import EventSelector, check_event_choice
-from leaven.transforms.stateless import Reasons, find_short_rows
+from leaven.transforms.stateless import Reasons, find_short_rows, write_events
 
 if TYPE_CHECKING:
     from leaven.kernels.history_mixing import DonorHistories
@@ -123,22 +123,15 @@ class DonorPool:
         from leaven.kernels.history_mixing import DonorHistories
 
         rows = self.rows
-        row = freeze_array(rows.event_rows().astype(np.int32))
-        items, times, starts, keys = (
-            freeze_array(rows.items),
-            freeze_array(rows.times),
-            freeze_array(rows.starts),
-            freeze_array(rows.row_ids),
-        )
         return DonorHistories(
-            items,
-            times,
-            starts,
-            keys,
-            row,
-            freeze_array(self.occurrence_starts),
-            freeze_array(self.occurrences),
-            self.max_borrower_events,
+            items=freeze_array(rows.items),
+            times=freeze_array(rows.times),
+            starts=freeze_array(rows.starts),
+            row_ids=freeze_array(rows.row_ids),
+            event_rows=freeze_array(rows.event_rows().astype(np.int32)),
+            item_starts=freeze_array(self.occurrence_starts),
+            item_positions=freeze_array(self.occurrences),
+            max_events=self.max_borrower_events,
         )
 
     def reasons(self, rows: Histories) -> dict[str, npt.NDArray[np.bool_]]:
@@ -167,11 +160,8 @@ class FittedMixup:
 
         marked, _ = self.selector(rows, keys, strength)
         items, borrowed = allocate_array(len(rows.items), np.int32), allocate_array(len(rows.items), bool)
-        read, parents, donors = (
-            make_batch(rows, keys, strength),
-            freeze_array(rows.parents),
-            self.pool.to_kernel_donors(),
-        )
+        read, donors = make_batch(rows, keys, strength), self.pool.to_kernel_donors()
+        parents = freeze_array(rows.parents)
         run_over_rows(mix_marked, len(rows), read, parents, freeze_array(marked), donors, items, borrowed)
         source = np.where(borrowed, -1, np.arange(len(items))) if rows.extra else np.zeros(0, np.int64)
         return rows.replace_events(rows.starts, items, rows.times, source)
@@ -191,26 +181,17 @@ class FittedSplice:
     def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """Rows of the same lengths or shorter; extra columns of donor events are missing."""
         from leaven.arrays.parallel import freeze_array, run_over_rows
-        from leaven.kernels.batch import allocate_source, make_batch
+        from leaven.kernels.batch import make_batch
         from leaven.kernels.history_mixing import plan_splices, splice_histories
 
-        read, donors, at_shared = (
-            make_batch(rows, keys, strength),
-            self.pool.to_kernel_donors(),
-            self.config.cut_at == "shared_item",
-        )
+        read, donors = make_batch(rows, keys, strength), self.pool.to_kernel_donors()
+        at_shared = self.config.cut_at == "shared_item"
         cuts, borrowed, kept = (allocate_array(len(rows), np.int64) for _ in range(3))
         keep, p = (float(self.config.keep_range[0]), float(self.config.keep_range[1])), float(self.config.p)
         parents = freeze_array(rows.parents)
         run_over_rows(plan_splices, len(rows), read, parents, keep, at_shared, p, donors, cuts, borrowed, kept)
-        starts = compute_offsets(borrowed + kept)
-        items, times = allocate_array(starts[-1], np.int32), allocate_array(starts[-1], np.int64)
-        source = allocate_source(rows, int(starts[-1]))
-        cuts, borrowed, starts = freeze_array(cuts), freeze_array(borrowed), freeze_array(starts)
-        run_over_rows(
-            splice_histories, len(rows), read, donors, at_shared, cuts, borrowed, starts, items, times, source
-        )
-        return rows.replace_events(starts, items, times, source)
+        starts, cuts, borrowed = compute_offsets(borrowed + kept), freeze_array(cuts), freeze_array(borrowed)
+        return write_events(splice_histories, rows, starts, read, donors, at_shared, cuts, borrowed)
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are too short, or without a donor."""

@@ -11,7 +11,7 @@ from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories, compute_offsets
 from leaven.field_checks import check_choice, check_count, check_range, check_share
 from leaven.protocols import OperatorTraits, RngKeys, Strength
-from leaven.transforms.stateless import Reasons, StatelessTransform, find_short_rows
+from leaven.transforms.stateless import Reasons, StatelessTransform, find_short_rows, write_events
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class FittedRepeatPad:
     def __call__(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
         """Longer rows; extra columns follow their events."""
         from leaven.arrays.parallel import freeze_array, run_over_rows
-        from leaven.kernels.batch import allocate_source, make_batch
+        from leaven.kernels.batch import make_batch
         from leaven.kernels.repetition import count_copies, repeat_rows
 
         config, read = self.config, make_batch(rows, keys, strength)
@@ -84,13 +84,8 @@ class FittedRepeatPad:
             count_copies, len(rows), read, share, config.max_events, int(config.add_separator), float(config.p), copies
         )
         starts = compute_offsets(rows.lengths + copies * (rows.lengths + int(config.add_separator)))
-        items, times = allocate_array(starts[-1], np.int32), allocate_array(starts[-1], np.int64)
-        source = allocate_source(rows, int(starts[-1]))
         separator = rows.mask_id if config.add_separator else 0
-        run_over_rows(
-            repeat_rows, len(rows), read, freeze_array(copies), separator, freeze_array(starts), items, times, source
-        )
-        return rows.replace_events(starts, items, times, source)
+        return write_events(repeat_rows, rows, starts, read, freeze_array(copies), separator)
 
     def reasons(self, rows: Histories) -> Reasons:
         """Rows that are empty, and rows without room for another copy."""
@@ -133,15 +128,11 @@ class Resample:
         return StatelessTransform(self._resample, self.min_events)
 
     def _resample(self, rows: Histories, keys: RngKeys, strength: Strength) -> Histories:
-        from leaven.arrays.parallel import freeze_array, run_over_rows
-        from leaven.kernels.batch import allocate_source, make_batch
+        from leaven.arrays.parallel import run_over_rows
+        from leaven.kernels.batch import make_batch
         from leaven.kernels.time_warp import draw_lengths, resample_rows
 
         read, lengths = make_batch(rows, keys, strength), allocate_array(len(rows), np.int64)
         size = (float(self.size_range[0]), float(self.size_range[1]))
         run_over_rows(draw_lengths, len(rows), read, size, self.unit == "share", float(self.p), lengths)
-        starts = compute_offsets(lengths)
-        items, times = allocate_array(starts[-1], np.int32), allocate_array(starts[-1], np.int64)
-        source = allocate_source(rows, int(starts[-1]))
-        run_over_rows(resample_rows, len(rows), read, freeze_array(starts), items, times, source)
-        return rows.replace_events(starts, items, times, source)
+        return write_events(resample_rows, rows, compute_offsets(lengths), read)

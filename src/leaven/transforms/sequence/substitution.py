@@ -13,11 +13,11 @@ from leaven.arrays.buffer_pool import allocate_array
 from leaven.datasets.histories import Histories, Ints, Items
 from leaven.field_checks import check_choice, check_count
 from leaven.protocols import OperatorTraits, RngKeys, Strength
-from leaven.transforms.sequence.candidates import CANDIDATE_SOURCES, CandidatePools
+from leaven.transforms.sequence.candidates import CANDIDATE_SOURCES, CandidateTable
 from leaven.transforms.sequence.neighbor_table import NeighborTableConfig
 from leaven.transforms.sequence.positions import NO_EVENT_REASON, EventSelector, check_event_choice
 from leaven.transforms.sequence.repeat_rule import RepeatRule
-from leaven.transforms.stateless import Reasons, find_short_rows, index_same_events
+from leaven.transforms.stateless import Reasons, find_short_rows, index_same_events, write_events
 
 Bools = npt.NDArray[np.bool_]
 WriteCandidates = Callable[[Histories, Bools, Ints, Items], Histories]
@@ -95,7 +95,7 @@ def _check_config(kind: str, config: Substitute | Insert) -> None:
 def _fit_config(
     config: Substitute | Insert, train: Histories, bounds: tuple[int, int, int], put: WriteCandidates
 ) -> FittedSubstitution:
-    candidates = CandidatePools.fit(config.source, config.neighbors, config.n_recent, train)
+    candidates = CandidateTable.fit(config.source, config.neighbors, config.n_recent, train)
     return FittedSubstitution(
         replace(EventSelector.fit(config, train, bounds), selectable_items=candidates.replaceable_items),
         candidates,
@@ -109,7 +109,7 @@ class FittedSubstitution:
     """Replaces the events that its selector draws by candidates, or inserts candidates before them."""
 
     selector: EventSelector
-    candidates: CandidatePools
+    candidates: CandidateTable
     write: WriteCandidates
     repeat_rule: RepeatRule
 
@@ -142,37 +142,25 @@ def _replace_marked(rows: Histories, marked: Bools, counts: Ints, drawn: Items) 
 
 def _insert_before_marked(rows: Histories, marked: Bools, counts: Ints, drawn: Items) -> Histories:
     """Longer rows; extra columns of new events are missing."""
-    from leaven.arrays.parallel import freeze_array, run_over_rows
+    from leaven.arrays.parallel import freeze_array
     from leaven.arrays.ragged import shift_offsets
-    from leaven.kernels.batch import allocate_source, make_batch
+    from leaven.kernels.batch import make_batch
     from leaven.kernels.candidate_sampling import insert_candidates
 
     starts = shift_offsets(rows.starts, counts, 1)
-    items, times = allocate_array(starts[-1], np.int32), allocate_array(starts[-1], np.int64)
-    source = allocate_source(rows, int(starts[-1]))
     read = make_batch(rows, rows.row_ids, np.zeros(0, np.float32))
-    marked, drawn, starts = freeze_array(marked), freeze_array(drawn), freeze_array(starts)
-    run_over_rows(insert_candidates, len(rows), read, marked, drawn, starts, items, times, source)
-    return rows.replace_events(starts, items, times, source)
+    return write_events(insert_candidates, rows, starts, read, freeze_array(marked), freeze_array(drawn))
 
 
-def _draw_candidates(candidates: CandidatePools, rows: Histories, keys: RngKeys, marked: Bools) -> Items:
+def _draw_candidates(candidates: CandidateTable, rows: Histories, keys: RngKeys, marked: Bools) -> Items:
     """int32 (events,): a candidate for each marked event, else the event's own item."""
     from leaven.arrays.parallel import freeze_array, run_over_rows
     from leaven.kernels.batch import make_batch
     from leaven.kernels.candidate_sampling import CandidatePools, draw_candidates
 
-    pool, starts, slots = (
-        freeze_array(array) for array in (candidates.pool_of_item, candidates.starts, candidates.alias_slots)
-    )
+    pool, starts = freeze_array(candidates.pool_of_item), freeze_array(candidates.starts)
+    pools = CandidatePools(pool, starts, freeze_array(candidates.alias_slots), candidates.n_recent)
     drawn = allocate_array(len(rows.items), np.int32)
     read = make_batch(rows, keys, np.zeros(0, np.float32))
-    run_over_rows(
-        draw_candidates,
-        len(rows),
-        read,
-        freeze_array(marked),
-        CandidatePools(pool, starts, slots, candidates.n_recent),
-        drawn,
-    )
+    run_over_rows(draw_candidates, len(rows), read, freeze_array(marked), pools, drawn)
     return drawn
