@@ -74,7 +74,7 @@ def _find_segment_range(begin: int, end: int, items: Items) -> tuple[int, int]:
 def clip_target_counts(n_targets: Counts, old_starts: Ints, new_starts: Ints) -> Counts:
     """int32 (rows,): target counts clipped to the new length less one; a count of all but the first event stays so.
 
-    targets int32 (rows,); old, new int64 (rows + 1,): row offsets.
+    n_targets int32 (rows,); old_starts, new_starts int64 (rows + 1,): row offsets.
     """
     clipped: Counts = allocate_array(len(n_targets), np.int32)
     run_over_rows(

@@ -1,11 +1,11 @@
 """Steps and plans, and the rows and item views that they make.
 
-Step, Plan      configs
-expand          the real rows, then the rows that a plan makes once
-write, load     the same in a folder, block by block, resumable
-epoch_rows      the rows of every epoch, for steps that make fresh rows
-preview         rows before and after each step
-catalog_views   the items of every epoch, for steps on their texts and images
+Step, Plan                        configs
+expand                            the real rows, then the rows that a plan makes once
+write_expansion, load_expansion   the same in a folder, block by block, resumable
+build_epoch_rows                  the rows of every epoch, for steps that make fresh rows
+preview_rows                      rows before and after each step
+build_catalog_views               the items of every epoch, for steps on their texts and images
 """
 
 from __future__ import annotations

@@ -188,7 +188,7 @@ class PilotCallback:
 
     @property
     def validation_rows(self) -> HeldOut | Samples:
-        """Rows whose losses `look` receives."""
+        """Rows whose losses `on_validation` receives."""
         return self.monitored.rows
 
     def on_validation(self, step: int, progress: float, losses: Losses) -> CallbackAction:
@@ -239,7 +239,7 @@ class ControllerCallback:
 
     @property
     def validation_rows(self) -> HeldOut | Samples:
-        """Rows whose losses `look` receives."""
+        """Rows whose losses `on_validation` receives."""
         return self.monitored.rows
 
     def on_validation(self, step: int, progress: float, losses: Losses) -> CallbackAction:

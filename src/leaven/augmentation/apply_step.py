@@ -23,7 +23,7 @@ _UNCHANGED_DRAW = "the draw left it as it was"
 
 @dataclass(frozen=True, eq=False)
 class StepResult:
-    """Rows of a step. unchanged, refused: reason -> count; n_tried: number of rows before filters."""
+    """Rows of a step. unchanged, rejected: reason -> count; n_tried: number of rows before filters."""
 
     rows: Rows
     n_tried: int = 0

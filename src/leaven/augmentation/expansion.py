@@ -44,8 +44,8 @@ from leaven.storage import replace_text
 BLOCK_ROWS = 8192
 """Maximum number of source rows of a block. A block is one file, part of the layout, not of the engine."""
 MIN_BLOCK_ROWS, MIN_BLOCKS = 1024, 32
-"""With fewer than `BLOCKS` blocks, blocks are smaller, so that the workers of a small log share slow rows evenly; but
-not smaller than `FEWEST_ROWS`, the batch that a network decodes together."""
+"""With fewer than `MIN_BLOCKS` blocks, blocks are smaller, so that the workers of a small log share slow rows evenly;
+but not smaller than `MIN_BLOCK_ROWS`, the batch that a network decodes together."""
 
 RowSource = Rows | RowFiles
 """Rows in memory, or rows in files."""
@@ -96,13 +96,14 @@ def expand(train: RowsT, plan: PlanLike, seed: int = 0, engine: Engine | None = 
     plan: or the steps of one: `Crop()`, "crop", `[Step("crop", copies=2), "mask"]`.
 
     Raises DataError for rows that break a promise of `Histories` (unknown ids, times out of order), SpecError for a
-    plan with steps on texts or images (see `catalog_views`), and GateError where filters reject all rows of a step or a
-    step leaves too many rows unchanged.
+    plan with steps on texts or images (see `build_catalog_views`), and GateError where filters reject all rows of a
+    step or a step leaves too many rows unchanged.
     """
     check_training_rows(train)
     plan = convert_plan(plan)
     if other := next((step for step in plan.named_steps if step.is_on_items), None):
-        fix = "augmentation.catalog_views(catalog, plan, seed) gives their views; a run passes them to its recommender"
+        call = "augmentation.build_catalog_views(catalog, plan, seed)"
+        fix = f"{call} gives their views; a run passes them to its recommender"
         raise SpecError(f"step {other.display_name!r}", "steps on rows", f"a step on {other.modality}", fix)
     unnamed = replace(train.validate(), names=None)  # workers need no names
     rows = ExpansionWriter(unnamed, plan, seed, engine=engine, shards=shards).run().rows()
@@ -132,7 +133,7 @@ def write_expansion(
 
 
 def load_expansion(folder: Path, plan: Plan, train: RowsT) -> RowsT:
-    """Rows that `write` left in `folder`: the real rows, or those of the last in-place step, then the appended rows.
+    """Rows that `write_expansion` left: the real rows, or those of the last in-place step, then the appended rows.
 
     Raises DataError where there are no files.
     """

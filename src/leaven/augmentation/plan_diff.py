@@ -69,7 +69,7 @@ def reuse_step_files(folder: Path, old: Plan, target: Path, new: Plan, template:
     """Copy the files of the real rows and of all shared steps from the folder of one plan to that of another.
 
     Files are linked where possible; those of steps whose number changed are rewritten, as rows contain the number.
-    Returns `shared(old, new)`.
+    Returns `find_shared_steps(old, new)`.
     """
     same = find_shared_steps(old, new)
     target.mkdir(parents=True, exist_ok=True)

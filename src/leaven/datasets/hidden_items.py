@@ -18,7 +18,7 @@ Items = npt.NDArray[np.int32]
 class HiddenItems:
     """Pairs (row, item) of items that are in the user's full history but not in the row.
 
-    codes int64 (pairs,): encoded pairs, ascending, distinct; taken int64: encoded pairs of the full histories.
+    codes int64 (pairs,): encoded pairs, ascending, distinct; taken_codes int64: encoded pairs of the full histories.
     """
 
     codes: Codes
@@ -30,7 +30,7 @@ class HiddenItems:
     def from_histories(
         cls, full_histories: Histories, rows: Histories, row_indices: npt.NDArray[np.int64] | None = None
     ) -> HiddenItems:
-        """whole: the full histories of the rows with these indices; by default one for each row."""
+        """full_histories: those of the rows with these indices; by default one for each row."""
         owner = full_histories.event_rows() if row_indices is None else np.repeat(row_indices, full_histories.lengths)
         taken = encode_pairs(owner, full_histories.items, rows.n_items)
         hidden = np.setdiff1d(taken, encode_pairs(rows.event_rows(), rows.items, rows.n_items))
@@ -53,7 +53,7 @@ class HiddenItems:
     def find_first_rank(self, ranked_items: Items, in_history: npt.NDArray[np.bool_] | None = None) -> Floats:
         """float64 (rows,): rank, from 1, of the first hidden item in each row's list.
 
-        listed int32 (rows, k): best first, 0 for none; held bool (rows, k): entries in the row, which are not counted.
+        ranked_items int32 (rows, k): best first, 0 for none; in_history bool (rows, k): entries that are not counted.
         Infinite where no hidden item is listed, NaN where the row has none.
         """
         ranks = np.full(self.n_rows, np.nan)
@@ -70,8 +70,8 @@ class HiddenItems:
     def sample_items(self, candidates: Items, weights: Floats, u: Floats, allowed: npt.NDArray[np.bool_]) -> Items:
         """int32 (rows,): a random hidden item of each row, 0 for none.
 
-        listed int32 (rows, k), ascending; shares float64 (rows, k): relative probability of listed items; uniform where
-        no hidden item is listed. u float64 (rows,): uniform draws; fine bool (pairs,): pairs that may be drawn.
+        candidates int32 (rows, k), ascending; weights float64 (rows, k): their relative probability; uniform where no
+        hidden item is a candidate. u float64 (rows,): uniform draws; allowed bool (pairs,): pairs that may be drawn.
         """
         codes, row = self.codes[allowed], self.pair_rows[allowed]
         flat = encode_pairs(np.arange(self.n_rows)[:, None], candidates, self.n_items).ravel()

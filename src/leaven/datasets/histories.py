@@ -56,18 +56,18 @@ _N_ITEMS = b"leaven.n_items"  # key of the table metadata
 class Histories:
     """Many users' events in time order, with the lineage of every row.
 
-    items   int32 (events,)   dense item ids, 1..n_items; 0 pads and never occurs
-    times   int64 (events,)   seconds since 1970 (UTC), ascending inside a row
-    starts  int64 (rows + 1,) row i has events starts[i]:starts[i + 1]
-    row_ids    uint64 (rows,)    row id, a hash of the original user id
-    parents uint64 (rows,)    row id of the real parent; 0 for none
-    origin  int16 (rows,)     0 for real rows, s for rows created by step s
-    weight  float32 (rows,)   weight in the loss
-    targets int32 (rows,)     number of last events that are training targets
-    n_items                   number of items in the catalog; the mask id is n_items + 1
-    extra                     further event columns: name -> (events,)
-    catalog                   the items of the ids, where known
-    names                     the users' ids, names of kinds and steps, where known
+    items      int32 (events,)  dense item ids, 1..n_items; 0 pads and never occurs
+    times      int64 (events,)  seconds since 1970 (UTC), ascending inside a row
+    starts     int64 (rows + 1,)  row i has events starts[i]:starts[i + 1]
+    row_ids    uint64 (rows,)   row id, a hash of the original user id
+    parents    uint64 (rows,)   row id of the real parent; 0 for none
+    origin     int16 (rows,)    0 for real rows, s for rows created by step s
+    weight     float32 (rows,)  weight in the loss
+    n_targets  int32 (rows,)    number of last events that are training targets
+    n_items                     number of items in the catalog; the mask id is n_items + 1
+    extra                       further event columns: name -> (events,)
+    catalog                     the items of the ids, where known
+    names                       the users' ids, names of kinds and steps, where known
 
     >>> Histories.from_lists([[1, 2, 3], [2]], n_items=3).lengths.tolist()
     [3, 1]
@@ -199,8 +199,8 @@ class Histories:
         """The same rows with new events, such as a kernel returns.
 
         source int64 (new events,): the old event of each new one, -1 for none (its extra columns are missing). A
-        price belongs to the item: it becomes missing where the item has changed. rows int64
-        (new rows,): the old row of each new row; None if they are the same. `targets` is limited to the new length
+        price belongs to the item: it becomes missing where the item has changed. source_rows int64
+        (new rows,): the old row of each new row; None if they are the same. `n_targets` is limited to the new length
         less one; a count of all but the first event stays so.
         """
         from leaven.arrays.ragged import clip_target_counts
@@ -458,7 +458,7 @@ class HeldOut:
     histories                the input of a recommender: one row per user
     target_items  int32 (targets,)  target items
     target_times  int64 (targets,)  their times
-    starts int64 (rows + 1,) row i has targets starts[i]:starts[i + 1], at least one
+    target_starts int64 (rows + 1,)  row i has targets target_starts[i]:target_starts[i + 1], at least one
     """
 
     histories: Histories

@@ -65,7 +65,7 @@ class Local:
     def start_workers(self, *modules: str, preload: object = None) -> AbstractContextManager[Engine]:
         """This engine with workers that stay from map to map and end with the context.
 
-        modules, soon: imported for the workers and sent to them in the background.
+        modules, preload: imported for the workers and sent to them in the background.
         """
         return nullcontext(self) if self.n_workers < 2 else _start_pool(self.n_workers, *modules, soon=preload)
 

@@ -32,7 +32,7 @@ def count_reasons(
 
 @dataclass(frozen=True, eq=False)
 class FilterResult:
-    """Result of a filter. mask bool (rows,): which rows are accepted; rejected: reason -> number of rejected rows."""
+    """accepted bool (rows,): which rows are accepted; rejected: reason -> number of rejected rows."""
 
     accepted: npt.NDArray[np.bool_]
     rejected: Mapping[str, int]

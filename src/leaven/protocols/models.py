@@ -48,7 +48,7 @@ class TrainingCallback(Protocol):
         ...
 
     def load_state_dict(self, state: CallbackState) -> None:
-        """Restore the state of `state`, to resume an interrupted training."""
+        """Restore the state that `state_dict` gave, to resume an interrupted training."""
         ...
 
 
@@ -60,11 +60,11 @@ class TrainingContext:
     steps              number of optimizer steps; None: the recommender's default for these rows
     validation         users for early stopping (for a CTR model: labelled rows); never test users
     rows_for_epoch     (epoch, progress in 0..1) -> training rows of that epoch; None: always `train`. A recommender
-                       without epochs is fitted on refresh(0, 0.5)
+                       without epochs is fitted on rows_for_epoch(0, 0.5)
     checkpoint_folder  folder of checkpoints, from which an interrupted training resumes; None: no checkpoints
     on_progress        progress callback
     catalog_for_epoch  (epoch, progress in 0..1) -> catalog of that epoch; None: always the catalog of the rows. Only
-                       for recommenders whose config lists the changed modality in `reads`
+                       for recommenders whose config lists the changed modality in `modalities`
     callback           callback, called at every validation; never by a recommender without optimizer steps
     """
 

@@ -42,7 +42,7 @@ class FilterVerdict:
 class LineageLink:
     """One step of a lineage.
 
-    row_id, source_row  row ids of 16 hexadecimal digits; made_from is "" where the source row no longer exists
+    row_id, source_row  row ids of 16 hexadecimal digits; source_row is "" where the source row no longer exists
     parent              the real row at the end of the lineage; "" for a row without one
     copy, part          index of the copy, and of the part that the step split it into, from 0
     parameters          every field of the step and its operator
@@ -71,7 +71,7 @@ class Lineage:
     user         the id that was asked for, "" where it was a row id
     parts        parts of the split that contain the row, or a user's rows: name -> rows
     chains       variant -> its links, the last step first, back to the real row
-    descendants  variant -> step -> number and ids (at most MOST_KEYS) of the rows derived from this real row
+    descendants  variant -> step -> number and ids (at most MAX_ROW_IDS) of the rows derived from this real row
     """
 
     row_id: str

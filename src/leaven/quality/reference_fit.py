@@ -50,7 +50,7 @@ class ReferenceFit(Generic[R]):
     key: int
 
     def add_synthetic(self, new: R) -> ComparedRows[R]:
-        """Return featurized new rows next to the real ones: at most `most` of them, chosen by the key."""
+        """Return featurized new rows next to the real ones: at most `max_rows` of them, chosen by the key."""
         chosen = new.take(choose_rows(len(new), self.max_rows, rng.derive_key(self.key, "new")))
         synthetic = self.featurizer.featurize(chosen)
         members, pool = (_add_likelihoods(synthetic, rows) for rows in (self.members, self.pool))

@@ -38,8 +38,8 @@ def find_turning_points(
 ) -> tuple[int, int | None]:
     """(index of the best value, index of the first value beyond it that is significantly worse, or None).
 
-    values: variant -> float64 (seeds, users). Worse: `compare` gives the verdict "harmed" against the best, after
-    Holm's correction over all values beyond the best. The best is chosen on the same users, which favors it slightly:
+    values: variant -> float64 (seeds, users). Worse: `compare_variants` gives "harmed" against the best, after Holm's
+    correction over all values beyond the best. The best is chosen on the same users, which favors it slightly:
     a significant loss marks where to stop, and its size is not an estimate.
     """
     means = [float(values[name].mean()) for name in names]

@@ -158,8 +158,8 @@ class TabularEncoder:
     def fit(cls, train: Mapping[str, Column]) -> TabularEncoder:
         """Return an encoder: numbers standardized, categories one-hot and scaled to a total variance of 1 per column.
 
-        Columns with one value are left out and named in `constant`; rare categories are pooled. Raises DataError if no
-        column is left.
+        Columns with one value are left out and named in `constant_columns`; rare categories are pooled. Raises
+        DataError if no column is left.
         """
         numbers, categories, constant = {}, {}, []
         for name, column in train.items():

@@ -111,7 +111,7 @@ def slice_rows(
     """Segments of rows as new rows: new row r holds the lengths[r] events from event firsts[r] on.
 
     firsts, lengths int64 (new rows,); index int64 (new rows,): the source row of each, None when row i comes from row
-    i. ends: as in `begun`, where they are known.
+    i. ends: `segment_ends` of `gather_segments`, where they are known.
     """
     from leaven.arrays.ragged import gather_segments
 
