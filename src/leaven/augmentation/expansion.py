@@ -208,7 +208,10 @@ class ExpansionWriter:
                 check_unchanged_share(step.display_name, step.fail_if_unchanged_over, fact.tried, fact.unchanged)
                 check_any_accepted(step.display_name, fact.synthetic, fact.rejected)
                 facts.append(fact)
-                rows = self._collect(work, blocks)
+                if work.folder is not None:
+                    rows: Sequence[RowSource] = [RowFiles(self.train.slice(0, 0), tuple(work.list_paths()))]
+                else:
+                    rows = [block.rows for block in blocks if block.rows is not None]
                 if step.mode == "in_place":
                     current = _join(rows)
                 else:
@@ -249,12 +252,6 @@ class ExpansionWriter:
             results += blocks
             self.on_progress(len(results), n_blocks, words)
         return results
-
-    def _collect(self, work: _StepWork, blocks: Sequence[_StepBlock]) -> Sequence[RowSource]:
-        """Rows of all blocks of a step, in memory block by block, or in their files."""
-        if work.folder is not None:
-            return [RowFiles(self.train.slice(0, 0), tuple(work.list_paths()))]
-        return [block.rows for block in blocks if block.rows is not None]
 
 
 class _RealRows:

@@ -121,11 +121,9 @@ def get_filter_configs(step: Step) -> tuple[Any, ...]:
 def fit_filters(step: Step, train: Rows, seed: int, generator: Any = None) -> tuple[Any, ...]:
     """Filters of a step, fitted on the real rows. generator: the step's own fitted one."""
     key = rng.derive_key(seed, "step", step.display_name)
-    configs = [_set_generator(config, generator) for config in get_filter_configs(step)]
-    return tuple(config.fit(train, rng.derive_key(key, "filter", number)) for number, config in enumerate(configs))
-
-
-def _set_generator(config: Any, generator: Any) -> Any:
-    """The filter config with the step's generator, where it needs one and has none."""
-    needs_one = isinstance(config, GeneratorFilter) and config.generator is None and generator is not None
-    return replace(config, generator=generator) if needs_one else config
+    fitted = []
+    for number, config in enumerate(get_filter_configs(step)):
+        needs_generator = isinstance(config, GeneratorFilter) and config.generator is None and generator is not None
+        own = replace(config, generator=generator) if needs_generator else config
+        fitted.append(own.fit(train, rng.derive_key(key, "filter", number)))
+    return tuple(fitted)

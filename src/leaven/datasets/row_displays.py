@@ -51,7 +51,7 @@ def display_histories(rows: EventRows) -> Display:
     ends = np.cumsum(lengths)
     first = [
         [
-            _name_user(rows.names, rows.row_ids[row : row + 1]),
+            find_user(rows.names, rows.row_ids[row : row + 1]) or str(rows.row_ids[row]),
             f"{lengths[row]:,}",
             _name_origin(int(rows.origin[row]), rows.names),
             _list_last_items(rows.items[ends[row] - lengths[row] : ends[row]], rows.n_items, rows.catalog),
@@ -72,7 +72,7 @@ def display_samples(rows: SampleRows) -> Display:
     facts["columns"] = f"{len(rows.numeric)} of numbers, {len(rows.categorical)} of categories"
     shown = min(_ROWS, len(rows.label))
     columns = [
-        (name, [_name_level(rows.levels[name], int(code)) for code in rows.codes[:shown, place]])
+        (name, [rows.levels[name][code - 1] if code else "–" for code in rows.codes[:shown, place].tolist()])
         for place, name in enumerate(rows.categorical[:_COLUMNS])
     ]
     columns += [
@@ -130,14 +130,6 @@ def _count_rows(origin: npt.NDArray[np.int16], names: LogNames | None) -> dict[s
 def _name_origin(step: int, names: LogNames | None) -> str:
     steps: Sequence[str] = () if names is None else names.steps
     return "real" if step == 0 else steps[step - 1] if step <= len(steps) else f"step {step}"
-
-
-def _name_user(names: LogNames | None, row_id: npt.NDArray[np.uint64]) -> str:
-    return find_user(names, row_id) or str(row_id[0])
-
-
-def _name_level(levels: tuple[str, ...], code: int) -> str:
-    return levels[code - 1] if code else "–"
 
 
 def _list_last_items(items: npt.NDArray[np.int32], n_items: int, catalog: Catalog | None) -> str:

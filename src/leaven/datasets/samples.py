@@ -253,7 +253,10 @@ class Samples:
             )
         metadata = json.loads(content)
         rows = len(table)
-        numbers = [_read_numbers(table.column(name)) for name in metadata["numeric"]]
+        numbers = [
+            np.asarray(table.column(name).combine_chunks().to_numpy(zero_copy_only=False), np.float64)
+            for name in metadata["numeric"]
+        ]
         dictionaries = {name: _read_categories(table.column(name)) for name in metadata["categorical"]}
         lineage: Fields = {
             name: np.asarray(table.column(f"leaven_{name}").combine_chunks(), kind)
@@ -363,10 +366,6 @@ def _encode_strings(column: Column) -> tuple[Codes, tuple[str, ...]]:
 
 def _stack_columns(columns: Sequence[Column], rows: int, dtype: npt.DTypeLike) -> Column:
     return np.column_stack(columns).astype(dtype) if columns else np.zeros((rows, 0), dtype)
-
-
-def _read_numbers(column: pa.ChunkedArray) -> Numbers:
-    return np.asarray(column.combine_chunks().to_numpy(zero_copy_only=False), np.float64)
 
 
 def _read_categories(column: pa.ChunkedArray) -> tuple[Codes, tuple[str, ...]]:

@@ -98,10 +98,7 @@ class SharedMemoryWriter:
         index = memoryview(pickle.dumps((spans, rest), protocol=5))
         _write_parts(path, [*new, (index, end)])
         self._held = held  # only now: an array that could not be written is written with the next object
-        self._delete_unused({path, *(span.path for _, span in self._held.values())})
+        needed = {path, *(span.path for _, span in self._held.values())}
+        for unused in set(self._folder.iterdir()) - needed:
+            unused.unlink()
         return SharedObject(_Span(path, end, end + index.nbytes))
-
-    def _delete_unused(self, needed: set[Path]) -> None:
-        for path in self._folder.iterdir():
-            if path not in needed:
-                path.unlink()

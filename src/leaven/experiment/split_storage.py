@@ -36,7 +36,10 @@ def save_split(split: Split, catalog: Catalog, folder: Path) -> None:
         part: HeldOut | None = getattr(split, name)
         if part is not None:
             part.histories.write_file(folder / f"{name}.parquet")
-            _build_target_rows(part).write_file(folder / f"{name}-targets.parquet")
+            targets = Histories.from_arrays(  # as rows, so that they have their file format
+                part.target_items, part.target_times, part.target_starts, part.histories.row_ids, part.histories.n_items
+            )
+            targets.write_file(folder / f"{name}-targets.parquet")
     write_json(folder / "split.json", dict(split.facts))
 
 
@@ -57,13 +60,6 @@ def load_split(folder: Path) -> Split:
     parts = dict.fromkeys(PARTS) | parts
     unseen = load_rows("unseen") if (folder / "unseen.parquet").exists() else None
     return Split(train=train, facts=facts, control_histories=unseen, **parts)
-
-
-def _build_target_rows(part: HeldOut) -> Histories:
-    """The targets as rows, so that they have the file format of rows."""
-    return Histories.from_arrays(
-        part.target_items, part.target_times, part.target_starts, part.histories.row_ids, part.histories.n_items
-    )
 
 
 def _add_targets(histories: Histories, path: Path) -> HeldOut:

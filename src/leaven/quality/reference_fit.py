@@ -53,7 +53,10 @@ class ReferenceFit(Generic[R]):
         """Return featurized new rows next to the real ones: at most `max_rows` of them, chosen by the key."""
         chosen = new.take(choose_rows(len(new), self.max_rows, rng.derive_key(self.key, "new")))
         synthetic = self.featurizer.featurize(chosen)
-        members, pool = (_add_likelihoods(synthetic, rows) for rows in (self.members, self.pool))
+        members, pool = (  # with the likelihood of each row under all new rows
+            replace(one, row_statistics={**one.row_statistics, "under_new": compute_log_likelihoods(synthetic, one)})
+            for one in (self.members, self.pool)
+        )
         info = self.featurizer.info
         known = ReferenceData(members, self.fold, synthetic, info.names, info.groups, info.popularity, info.called)
         return ComparedRows(synthetic, pool, known, chosen)
@@ -89,8 +92,3 @@ def fit_reference(
         max_rows=max_rows,
         key=key,
     )
-
-
-def _add_likelihoods(synthetic: FeaturizedRows, rows: FeaturizedRows) -> FeaturizedRows:
-    """Return the sample with the likelihood of its rows under all new rows."""
-    return replace(rows, row_statistics={**rows.row_statistics, "under_new": compute_log_likelihoods(synthetic, rows)})

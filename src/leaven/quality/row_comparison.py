@@ -27,17 +27,14 @@ def describe_distributions(
     rows = (*fit.sampled, sides.chosen)
     histograms = list(modality.quality.describe(ComparedSides(rows, samples, fit.featurizer.info)))
     if unit := modality.quality.residual_unit:
-        title, axis = f"Surprisal of {_add_article(unit)}", "nats per event, under a chain of other real rows"
+        article = "an" if unit[0] in "aeiou" else "a"
+        title, axis = f"Surprisal of {article} {unit}", "nats per event, under a chain of other real rows"
         histograms.append(bin_values(title, axis, [one.residuals[:, 0] for one in samples]))
     distances = [one.row_statistics["nearest"] for one in samples[1:]]
     nearest = bin_values("Distance to the nearest training row", "distance", distances)
     if nearest is not None:
         histograms.append(replace(nearest, shares=dict(zip(SIDES[1:], nearest.shares.values(), strict=True))))
     return tuple(one for one in histograms if one is not None)
-
-
-def _add_article(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def pair_with_nearest(

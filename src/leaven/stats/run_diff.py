@@ -56,7 +56,11 @@ def compare_runs(first: RunFacts, second: RunFacts) -> RunComparison:
     a, b = (_index_effects(comparison, metric) for comparison in comparisons)
     if not b:
         raise DataError("compare", f"{metric} in both runs", f"{', '.join(comparisons[1].metrics)} in the second")
-    changes = [_build_change(variant, a[variant], b[variant]) for variant in a if variant in b]
+    changes = []
+    for variant in (one for one in a if one in b):
+        before, after = a[variant].mean, b[variant].mean
+        relative = after / before - 1 if before and after is not None else float("nan")
+        changes.append(VariantChange(variant, a[variant], b[variant], relative))
     warnings = ["the means of two runs are described, not tested: values per user are compared within a run only"]
     if first.reproduction.fingerprint != second.reproduction.fingerprint:
         warnings.append("the fingerprints of the data differ")
@@ -82,11 +86,6 @@ def _index_effects(comparison: ComparisonFacts, metric: str) -> dict[str, Effect
         return {}
     baseline = EffectFacts(effects[0].against, effects[0].against, metric, mean=effects[0].baseline_mean)
     return {baseline.variant: baseline} | {effect.variant: effect for effect in effects}
-
-
-def _build_change(variant: str, first: EffectFacts, second: EffectFacts) -> VariantChange:
-    change = second.mean / first.mean - 1 if first.mean and second.mean is not None else float("nan")
-    return VariantChange(variant, first, second, change)
 
 
 def _format_change(change: VariantChange, metric: str) -> str:

@@ -101,13 +101,12 @@ def scale_copies(spec: Spec, name: str, multiples: Sequence[Value]) -> SweepGrid
 
 def _scale_plan(plan: Plan, factor: float) -> Plan:
     """Steps keep their names, from which their random draws follow."""
-    steps = [replace(step, name=step.display_name) for step in plan.named_steps]
-    return replace(plan, steps=[_scale_step(step, factor) if step.mode == "append" else step for step in steps])
-
-
-def _scale_step(step: Step, factor: float) -> Step:
-    copies: Any = step.copies
-    return step if factor == 1 else replace(step, copies=Scaled(copies, factor))
+    steps = []
+    for step in plan.named_steps:
+        copies: Any = step.copies
+        is_scaled = step.mode == "append" and factor != 1
+        steps.append(replace(step, name=step.display_name, copies=Scaled(copies, factor) if is_scaled else copies))
+    return replace(plan, steps=steps)
 
 
 def format_value(value: Value) -> str:

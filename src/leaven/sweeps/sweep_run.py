@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from leaven import rng
 from leaven.augmentation import build_epoch_rows, load_expansion
@@ -68,7 +67,10 @@ def build_curve(run: RunFolder, variants: SweepGrid, facts: RunFacts) -> SweepFa
     fidelity = _measure_fidelity(run, variants)
     points = tuple(_build_point(variants, index, facts, fidelity.by_variant) for index in range(len(variants.values)))
     metric, n_seeds = facts.comparison.metric, variants.spec.evaluate.seeds
-    values = {name: _load_values(run, name, metric, n_seeds) for name in variants.variant_names}
+    values = {}  # variant -> float64 (seeds, users)
+    for name in variants.variant_names:
+        files = [run.training_folder(name, seed) / "values.npz" for seed in range(1, n_seeds + 1)]
+        values[name] = np.stack([evaluation_result.load_values(file)[0][metric] for file in files])
     question = ComparisonConfig(metric, facts.comparison.min_effect, rng.derive_key(variants.spec.seed, "study"))
     best, harm = find_turning_points(values, variants.variant_names, question)
     measured = [index for index, point in enumerate(points) if point.auc is not None]
@@ -111,12 +113,6 @@ def _build_point(variants: SweepGrid, index: int, facts: RunFacts, fidelity: Map
     effect = next(effect for effect in facts.comparison.effects if effect.variant == name)
     ends = (math.nan if one is None else one for one in (effect.lift, effect.low, effect.high))
     return replace(point, lift=Interval(*ends), p_holm=effect.p_holm, verdict=effect.verdict)
-
-
-def _load_values(run: RunFolder, variant: str, metric: str, n_seeds: int) -> npt.NDArray[np.float64]:
-    """float64 (seeds, users)."""
-    files = [run.training_folder(variant, seed) / "values.npz" for seed in range(1, n_seeds + 1)]
-    return np.stack([evaluation_result.load_values(file)[0][metric] for file in files])
 
 
 def _find_knee(x: Sequence[float], figures: Sequence[Interval]) -> int | None:

@@ -295,7 +295,9 @@ class FittedNumericNoise(FittedTabularTransform):
             cells = rows.numbers[:, column]
             normal = ndtri(np.clip(draw_column_uniform(keys, "normal", name), 1e-12, 1 - 1e-12))
             step = self.config.alpha * strength * training.deviation * normal
-            noisy = _add_step(cells, step, training)
+            noisy = cells + step
+            if training.is_log:  # the step is added to log(1 + |x|), not below 0
+                noisy = np.sign(cells) * np.expm1(np.maximum(np.log1p(np.abs(cells)) + step, 0.0))
             if self.config.keep_integers and training.is_integer:
                 noisy = np.round(noisy)
             if self.config.clip_to_range:
@@ -303,13 +305,6 @@ class FittedNumericNoise(FittedTabularTransform):
                 noisy = np.where(is_outside, noisy, np.clip(noisy, training.low, training.high))
             numbers[:, column] = np.where(is_changed[:, index] & ~np.isnan(cells), noisy, cells)
         return replace(rows, numbers=numbers)
-
-
-def _add_step(cells: Numbers, step: Numbers, training: _ColumnStatistics) -> Numbers:
-    """x + step, or for a log column the step added to log(1 + |x|), not below 0."""
-    if not training.is_log:
-        return cells + step
-    return np.asarray(np.sign(cells) * np.expm1(np.maximum(np.log1p(np.abs(cells)) + step, 0.0)), np.float64)
 
 
 @dataclass(frozen=True)
