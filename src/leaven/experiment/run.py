@@ -89,16 +89,7 @@ def run(
             expander = _VariantExpander(spec.recommender, spec.seed, data, folder, workers, on_progress)
             variants = _expand_all(expander, spec.variants, build_repeat(spec))
 
-        bench = TrialContext(
-            folder,
-            data,
-            spec.task,
-            spec.recommender,
-            spec.evaluate,
-            spec.seed,
-            steps=spec.evaluate.steps or spec.recommender.steps(data.train),  # as many for every variant
-            fingerprint=fingerprint_evaluation(data.fingerprint, spec.seed, spec.recommender, spec.evaluate),
-        )
+        bench = _build_trial_context(spec, folder, data)
         parallel_training.train_in_parallel(bench, variants, n_jobs, on_progress)
         trials = _run_trials(bench, variants, on_progress)
         context = QualityContext(folder, data, spec.quality, spec.recommender, spec.seed, spec.evaluate.steps)
@@ -113,6 +104,19 @@ def run(
     if quality is not None:
         quality.raise_for_gates()
     return folder
+
+
+def _build_trial_context(spec: Spec, folder: RunFolder, data: PreparedData) -> TrialContext:
+    return TrialContext(
+        folder,
+        data,
+        spec.task,
+        spec.recommender,
+        spec.evaluate,
+        spec.seed,
+        steps=spec.evaluate.steps or spec.recommender.steps(data.train),  # as many for every variant
+        fingerprint=fingerprint_evaluation(data.fingerprint, spec.seed, spec.recommender, spec.evaluate),
+    )
 
 
 def write_facts(folder: RunFolder, facts: RunFacts) -> None:

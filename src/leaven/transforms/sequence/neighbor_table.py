@@ -101,20 +101,16 @@ class NeighborTableConfig:
             self.max_neighbors, self.window, self.distance_decay, self.shrinkage
         )
         if source == "cooccurrence":
-            return NeighborTable(*item_similarity.find_cooccurring_neighbors(rows, meeting))
-        if source == "spectral":
-            return NeighborTable(*item_similarity.find_spectral_neighbors(rows, meeting, self.rank))
-        if source == "linear":
-            return NeighborTable(
-                *item_similarity.find_regression_neighbors(rows, self.max_neighbors, self.rank, self.ridge)
-            )
-        if source == "vectors":
-            from leaven.transforms.sequence.item_similarity import find_vector_neighbors
-
-            return NeighborTable(*find_vector_neighbors(rows, self.vectors, self.max_neighbors))
-        from leaven.transforms.sequence.item_similarity import find_text_neighbors
-
-        return NeighborTable(*find_text_neighbors(rows, self.max_neighbors))
+            table = item_similarity.find_cooccurring_neighbors(rows, meeting)
+        elif source == "spectral":
+            table = item_similarity.find_spectral_neighbors(rows, meeting, self.rank)
+        elif source == "linear":
+            table = item_similarity.find_regression_neighbors(rows, self.max_neighbors, self.rank, self.ridge)
+        elif source == "vectors":
+            table = item_similarity.find_vector_neighbors(rows, self.vectors, self.max_neighbors)
+        else:
+            table = item_similarity.find_text_neighbors(rows, self.max_neighbors)
+        return NeighborTable(*table)
 
 
 @dataclass(frozen=True, eq=False)
