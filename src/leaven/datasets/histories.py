@@ -159,6 +159,18 @@ class Histories:
         """int64 (events,): the row of each event."""
         return np.repeat(np.arange(len(self), dtype=np.int64), self.lengths)
 
+    def event_positions(self) -> Ints:
+        """int64 (events,): the position of each event in its row, from 0."""
+        return np.arange(self.n_events) - np.repeat(self.starts[:-1], self.lengths)
+
+    def average_events(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """float64 (rows,): mean over each row's events of values (events,); 0 for an empty row.
+
+        >>> Histories.from_lists([[1, 2], [3]], n_items=3).average_events(np.array([1.0, 3.0, 5.0])).tolist()
+        [2.0, 5.0]
+        """
+        return np.bincount(self.event_rows(), values, len(self)) / np.maximum(self.lengths, 1)
+
     def count_distinct_items(self) -> Ints:
         """int64 (rows,): number of distinct items of each row."""
         pairs = np.unique(encode_pairs(self.event_rows(), self.items, self.n_items))

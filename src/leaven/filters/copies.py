@@ -93,5 +93,4 @@ def _find_owners(hashes: Hashes, rows: Hashes) -> tuple[Hashes, Hashes]:
 
 def _hash_rows(rows: Histories) -> Hashes:
     """Return a hash of each row's items in order, uint64 (rows,)."""
-    place = np.arange(rows.n_events) - np.repeat(rows.starts[:-1], rows.lengths)
-    return hash_item_multisets(rows.items, rows.starts, place)
+    return hash_item_multisets(rows.items, rows.starts, rows.event_positions())

@@ -143,11 +143,11 @@ class RowFeaturizer:
         surprise = self.surprisal.compute_surprisal(rows)
         steps = np.maximum(rows.lengths - 1, 1)
         columns = [
-            _average_by_row(rows, popularity),
+            rows.average_events(popularity),
             _measure_spread_by_row(rows, popularity),
-            _average_by_row(rows, age),
+            rows.average_events(age),
             _measure_spread_by_row(rows, age),
-            _average_by_row(rows, (popularity < np.log1p(5)).astype(np.float64)),
+            rows.average_events((popularity < np.log1p(5)).astype(np.float64)),
             1 - rows.count_distinct_items() / np.maximum(rows.lengths, 1),
             np.bincount(row, gap, len(rows)) / steps,
             np.sqrt(np.bincount(row, gap**2, len(rows)) / steps),
@@ -157,14 +157,9 @@ class RowFeaturizer:
         return np.column_stack(columns)
 
 
-def _average_by_row(rows: Histories, values: Floats) -> Floats:
-    found: Floats = np.bincount(rows.event_rows(), values, len(rows)) / np.maximum(rows.lengths, 1)
-    return found
-
-
 def _measure_spread_by_row(rows: Histories, values: Floats) -> Floats:
-    away = values - np.repeat(_average_by_row(rows, values), rows.lengths)
-    return np.sqrt(_average_by_row(rows, away**2))
+    away = values - np.repeat(rows.average_events(values), rows.lengths)
+    return np.sqrt(rows.average_events(away**2))
 
 
 def _expand_features(points: Floats, middle: Floats, spread: Floats) -> Floats:

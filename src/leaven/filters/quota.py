@@ -38,7 +38,7 @@ class Quota:
         if train.n_events == 0:
             raise FitError("quota", "at least one training event", "none", "give it training rows")
         log_popularity = np.log1p(np.bincount(train.items, minlength=train.n_items + 2))
-        values = _average_by_row(train, log_popularity)
+        values = train.average_events(log_popularity[train.items])
         inner = np.arange(1, self.strata) / self.strata
         edges = np.unique(np.quantile(values, inner, method="inverted_cdf")) if len(inner) else np.zeros(0)
         edges = edges[edges < values.max()]  # every stratum has a real row
@@ -57,7 +57,7 @@ class FittedQuota:
     key: int
 
     def __call__(self, new: Histories) -> FilterResult:
-        stratum = np.searchsorted(self.edges, _average_by_row(new, self.log_popularity))
+        stratum = np.searchsorted(self.edges, new.average_events(self.log_popularity[new.items]))
         capacity = self._compute_capacity(np.bincount(stratum, minlength=len(self.shares)))
         hashed = rng.derive_row_keys(rng.derive_key(self.key, "quota"), new.row_ids)
         order = np.lexsort((hashed, stratum))
@@ -68,7 +68,7 @@ class FittedQuota:
 
     def row_statistics(self, new: Histories) -> dict[str, Floats]:
         """Return the mean log popularity of each row's items."""
-        return {"mean log popularity": _average_by_row(new, self.log_popularity)}
+        return {"mean log popularity": new.average_events(self.log_popularity[new.items])}
 
     def _compute_capacity(self, counts: Ints) -> Ints:
         """Return the maximum number of rows per stratum, int64 (strata,), relative to the rows accepted in total."""
@@ -78,10 +78,3 @@ class FittedQuota:
             if capacity.sum() == total:
                 return capacity
             total = int(capacity.sum())
-
-
-def _average_by_row(rows: Histories, of_item: Floats) -> Floats:
-    """Return the mean of an item value over each row's events, float64 (rows,); 0 for an empty row."""
-    total = np.bincount(rows.event_rows(), weights=of_item[rows.items], minlength=len(rows))
-    mean: Floats = total / np.maximum(rows.lengths, 1)
-    return mean

@@ -243,7 +243,7 @@ class HistoryFeaturizer:
 
 def hash_histories(rows: Histories) -> npt.NDArray[np.uint64]:
     """Return a hash of the items of each row, and of its times if they are timestamps, uint64 (rows,)."""
-    position = np.arange(rows.n_events) - np.repeat(rows.starts[:-1], rows.lengths)
+    position = rows.event_positions()
     hashes = hash_item_multisets(rows.items, rows.starts, position)
     if not has_clock(rows):
         return hashes

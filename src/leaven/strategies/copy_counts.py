@@ -144,15 +144,8 @@ class Balanced:
             return np.where(main >= 0, 1.0 / np.maximum(events[main], 1), 0.0)
         popularity = np.bincount(train.items, minlength=train.n_items + 2)
         if self.towards == "tail":
-            return _average_by_row(train, 1.0 / np.maximum(popularity, 1))
-        return _average_by_row(train, (popularity <= self.max_cold_events).astype(np.float64))
-
-
-def _average_by_row(train: Histories, of_item: Floats) -> Floats:
-    """Return the mean of an item value over each row's events, float64 (rows,); 0 for an empty row."""
-    total = np.bincount(train.event_rows(), weights=of_item[train.items], minlength=len(train))
-    mean: Floats = total / np.maximum(train.lengths, 1)
-    return mean
+            return train.average_events(1.0 / np.maximum(popularity, 1)[train.items])
+        return train.average_events((popularity <= self.max_cold_events)[train.items].astype(np.float64))
 
 
 def _check_factor(where: str, factor: float) -> None:

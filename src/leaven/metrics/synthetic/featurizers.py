@@ -97,8 +97,7 @@ def _count_pairs(train: Histories):  # type: ignore[no-untyped-def]
     """Return positive pointwise mutual information of items that share a history, sparse (n_items + 2, n_items + 2)."""
     from scipy import sparse
 
-    position = np.arange(train.n_events) - np.repeat(train.starts[:-1], train.lengths)
-    is_recent = position >= np.repeat(train.lengths, train.lengths) - _MAX_EVENTS
+    is_recent = train.event_positions() >= np.repeat(train.lengths, train.lengths) - _MAX_EVENTS
     row, items = train.event_rows()[is_recent], train.items[is_recent]
     shape = (len(train), train.n_items + 2)
     matrix = sparse.csr_matrix((np.ones(len(items)), (row, items)), shape=shape)

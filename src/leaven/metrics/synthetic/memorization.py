@@ -93,8 +93,7 @@ def is_exact_copy(rows: Histories, training: Histories, shortest: int = 3) -> Ma
 
 def hash_rows(rows: Histories) -> npt.NDArray[np.uint64]:
     """Return a hash of each row's items in order, uint64 (rows,)."""
-    position = np.arange(rows.n_events) - np.repeat(rows.starts[:-1], rows.lengths)
-    return hash_item_multisets(rows.items, rows.starts, position)
+    return hash_item_multisets(rows.items, rows.starts, rows.event_positions())
 
 
 def measure_longest_runs(rows: Histories, training: Histories, most: int = 50) -> npt.NDArray[np.int64]:

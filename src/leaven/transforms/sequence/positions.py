@@ -110,8 +110,7 @@ class EventSelector:
         if self.positions == "popularity":
             return self.item_counts[rows.items] + np.float32(1.0)
         if self.positions == "recency":
-            position = np.arange(len(rows.items)) - np.repeat(rows.starts[:-1], rows.lengths)
-            return (position + 1).astype(np.float32)
+            return (rows.event_positions() + 1).astype(np.float32)
         if self.positions == "gap":
             # seconds since the event before (0 for first events), plus one
             gaps = np.zeros(len(rows.items), np.float32)

@@ -39,7 +39,7 @@ class RepeatRule:
         >>> RepeatRule.fit(Histories.from_lists([[1, 2, 1], [2]], n_items=2), inserts=False, draws_own_items=False)
         RepeatRule(allows_adjacent=False, allows_any=True, inserts=False)
         """
-        row = _number_rows(train)
+        row = train.event_rows()
         has_adjacent = bool(((train.items[1:] == train.items[:-1]) & (row[1:] == row[:-1])).any())
         if has_adjacent or draws_own_items:
             return cls(has_adjacent, True, inserts)
@@ -62,7 +62,7 @@ class RepeatRule:
 
     def _find_repeats(self, rows: Histories, marked: Bools, drawn: Items) -> Bools:
         """bool (events,): marked events whose new item would be a repeat."""
-        row = _number_rows(rows)
+        row = rows.event_rows()
         is_new = marked if self.inserts else marked & (drawn != rows.items)
         items = rows.items if self.inserts else np.where(is_new, drawn, rows.items)
         repeats = (drawn == rows.items) & self.inserts
@@ -79,8 +79,3 @@ class RepeatRule:
             else:
                 repeats |= is_double
         return np.asarray(is_new & repeats, np.bool_)
-
-
-def _number_rows(rows: Histories) -> npt.NDArray[np.int64]:
-    """int64 (events,): the row of each event."""
-    return np.repeat(np.arange(len(rows)), rows.lengths)

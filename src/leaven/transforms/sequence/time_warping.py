@@ -178,8 +178,7 @@ def find_last_second(field: str, train: Histories) -> int:
     Raises DataError where times are positions in a row (0, 1, 2 …) or all equal, and so no timestamps.
     """
     rows = train if train.is_real.all() else train.select_real()
-    positions = np.arange(len(rows.items)) - np.repeat(rows.starts[:-1], rows.lengths)
-    if len(rows.times) == 0 or rows.times.min() == rows.times.max() or (rows.times == positions).all():
+    if not rows.n_events or rows.times.min() == rows.times.max() or (rows.times == rows.event_positions()).all():
         fix = f"name the time column, or leave {field} out"
         raise DataError("data.times", f"timestamps for {field}", "positions in a row, or none", fix)
     return int(rows.times.max())
