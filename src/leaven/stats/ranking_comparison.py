@@ -181,7 +181,7 @@ POOLED = f"groups of fewer than {MIN_USERS} users"
 """The group that takes the place of small ones."""
 
 
-def pool_small_groups(labels: Labels, users: npt.NDArray[np.generic] | None = None) -> Labels:
+def pool_small_groups(labels: Labels, users: Labels | None = None) -> Labels:
     """Return the labels with one name for all groups of fewer than `MIN_USERS` users, where there are several.
 
     labels (rows,): group of each row. users (rows,): user of each row; None: every row is a user.
@@ -211,7 +211,7 @@ def find_small_groupings(segments: Mapping[str, Labels], users: Labels | None = 
     return tuple(by for by, labels in segments.items() if _are_all_small(np.asarray(labels), users))
 
 
-def _are_all_small(labels: npt.NDArray[Any], users: npt.NDArray[Any] | None) -> bool:
+def _are_all_small(labels: Labels, users: Labels | None) -> bool:
     groups = np.unique(labels)
     owners = np.arange(len(labels)) if users is None else users
     return len(groups) > 1 and all(len(np.unique(owners[labels == group])) < MIN_USERS for group in groups)
