@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy.typing as npt
 
 from leaven.errors import MissingExtra, SpecError
-from leaven.storage import replace_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,8 +33,10 @@ def write_table(table: pa.Table, path: str | Path, **options: Any) -> None:
     """Write a Parquet file atomically, through a temporary file. options: of `pyarrow.parquet.write_table`."""
     import pyarrow.parquet as pq
 
-    with replace_file(Path(path)) as part:
-        pq.write_table(table, part, compression="zstd", **options)
+    target = Path(path)
+    part = target.with_name(target.name + ".part")
+    pq.write_table(table, part, compression="zstd", **options)
+    part.replace(target)
 
 
 def write_plain_table(table: pa.Table, path: str | Path) -> None:
