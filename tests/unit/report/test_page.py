@@ -203,7 +203,7 @@ def test_a_quality_result_is_a_page_with_its_verdicts_in_one_sentence() -> None:
 
 def test_changed_words_are_marked_and_unchanged_texts_counted(page) -> None:
     seen = " ".join(" ".join(read(page).seen).split())
-    assert "step synonyms , column title: 12.5 % of the texts are unchanged" in seen
+    assert "step synonyms, column title: 12.5 % of the texts are unchanged" in seen
     assert "<mark>soft</mark> cream" in page
     assert "<mark>mild</mark> cream" in page
     assert "x" * 301 not in page
