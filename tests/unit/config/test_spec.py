@@ -195,6 +195,7 @@ def test_the_schema_has_every_table_and_kind() -> None:
         "evaluate",
         "quality",
         "tracking",
+        "lang",
         "variant",
         "task",
         "samples",
