@@ -1,5 +1,7 @@
 """Item similarity against closed forms and data with known groups."""
 
+from time import process_time
+
 import numpy as np
 import pytest
 import scipy.sparse as sparse
@@ -8,7 +10,8 @@ from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import Histories
 from leaven.encoders.tfidf import compute_directions
 from leaven.errors import DataError, FitError
-from leaven.transforms.sequence.item_similarity import split_words
+from leaven.kernels.cooccurrence import count_pairs
+from leaven.transforms.sequence.item_similarity import _sum_pairs, split_words
 from leaven.transforms.sequence.neighbor_table import NeighborTableConfig
 
 GROUPS, EACH = 5, 8
@@ -105,3 +108,22 @@ def test_directions_of_a_large_table_are_those_of_the_full_decomposition() -> No
     np.testing.assert_allclose(strength, wanted[:5], rtol=2e-2)
     assert abs(full[:, 0] @ left[:, 0]) == pytest.approx(1.0, abs=1e-6)
     np.testing.assert_allclose(left.T @ left, np.eye(5), atol=1e-9)
+
+
+@pytest.mark.parametrize("fade", [0.0, 0.5, 0.8, 0.95])
+def test_an_unlimited_window_sums_what_a_search_of_the_whole_row_sums(fade: float) -> None:
+    rows = Histories.from_lists([np.random.default_rng(2).integers(1, 301, 3000).tolist(), [1, 2, 3]], 300)
+    weight = np.array([0.125, 0.7], np.float32)
+    whole = (rows.n_events + 1, rows.n_events + 1, fade)
+    expected = count_pairs(rows.items, rows.starts, rows.event_rows().astype(np.int32), weight, 300, whole)
+    for found, known in zip(_sum_pairs(rows, weight, 0, fade), expected, strict=True):
+        assert np.array_equal(found, known)
+
+
+def test_an_unlimited_window_takes_linear_time_on_a_long_row() -> None:
+    row = np.random.default_rng(2).integers(1, 2001, 200_000).tolist()
+    rows = Histories.from_lists([row], 2000)
+    _sum_pairs(Histories.from_lists([[1, 2]], 2000), np.ones(1, np.float32), 0, 0.8)  # compiled
+    begin = process_time()
+    _sum_pairs(rows, np.ones(1, np.float32), 0, 0.8)
+    assert process_time() - begin < 20  # about 2 s; the whole row takes minutes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -105,7 +106,8 @@ def _sum_pairs(rows: Histories, weight: Floats, window: int, fade: float) -> Tab
     from leaven.arrays.parallel import freeze_array
     from leaven.kernels.cooccurrence import count_pairs
 
-    reach = (window or len(rows.items) + 1, window or len(rows.items) + 1, float(fade))
+    distance = min(window or len(rows.items) + 1, _find_last_distance(float(weight.max(initial=0.0)), fade))
+    reach = (distance, distance, float(fade))
     items, starts, row = (
         freeze_array(rows.items),
         freeze_array(rows.starts),
@@ -113,6 +115,16 @@ def _sum_pairs(rows: Histories, weight: Floats, window: int, fade: float) -> Tab
     )
     pairs: Table = count_pairs(items, starts, row, freeze_array(weight), rows.n_items, reach)
     return pairs
+
+
+def _find_last_distance(weight: float, fade: float) -> int:
+    """A distance in events beyond which a float32 weight × fade ** (distance - 1) is 0: long rows take linear time."""
+    if fade >= 1.0 or weight <= 0.0:
+        return np.iinfo(np.int32).max
+    return 1 if fade <= 0.0 else max(2 + math.ceil(math.log(_ROUNDED_TO_ZERO / weight) / math.log(fade)), 1)
+
+
+_ROUNDED_TO_ZERO = 1e-46  # below half of the smallest float32
 
 
 def select_top_neighbors(starts: Ints, others: Items, scores: Floats, max_neighbors: int) -> Table:
