@@ -74,7 +74,7 @@ class PrivacyBudget:
         """Returns the smallest noise that keeps epsilon.
 
         Uses the accountant of Opacus (Renyi differential privacy of the sampled Gaussian mechanism, Mironov and others,
-        2019). Raises MissingExtra without it.
+        2019). Raises MissingExtra without it, and SpecError for a budget that no noise keeps.
         """
         try:
             from opacus.accountants.utils import get_noise_multiplier
@@ -82,13 +82,18 @@ class PrivacyBudget:
             raise MissingExtra("opacus", "privacy") from None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a bound from few orders is still a bound
-            multiplier = get_noise_multiplier(
-                target_epsilon=self.epsilon,
-                target_delta=self.resolve_delta(users),
-                sample_rate=rate,
-                steps=steps,
-                accountant="rdp",
-            )
+            try:
+                multiplier = get_noise_multiplier(
+                    target_epsilon=self.epsilon,
+                    target_delta=self.resolve_delta(users),
+                    sample_rate=rate,
+                    steps=steps,
+                    accountant="rdp",
+                )
+            except ValueError as error:  # no noise that the accountant tries is large enough
+                expected = f"a budget that {steps:,} steps on {users:,} users can keep"
+                fix = "a larger epsilon or delta, fewer epochs, or fewer users_per_step"
+                raise SpecError("privacy.epsilon", expected, f"{self.epsilon:g}", fix) from error
         return float(multiplier)
 
 

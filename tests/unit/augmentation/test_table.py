@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from leaven import registry
 from leaven.augmentation import Plan, Step, build_epoch_rows, expand, load_expansion, preview_plan, write_expansion
 from leaven.augmentation.step_fitting import NO_MATCH
 from leaven.datasets.samples import Samples
 from leaven.engines.local import Local
-from leaven.errors import GateError, SpecError
+from leaven.errors import DataError, GateError, SpecError
 from leaven.filters.rules import Rules
 from leaven.generators.tabular.marginals import Marginals
 from leaven.protocols import OperatorTraits
@@ -150,3 +151,10 @@ def test_a_step_that_makes_no_sense_is_refused() -> None:
         expand(world(), Plan([Step(NumericNoise(), filters=(Rules(("pricee > 0",)),))]))
     with pytest.raises(GateError, match="unchanged"):
         expand(world(), Plan([Step(NumericNoise(alpha=0), fail_if_unchanged_over=0.5)]))
+
+
+@pytest.mark.parametrize("kind", ["smote", "copula", "marginals", "vae"])
+def test_infinite_numbers_are_an_error_that_names_the_column(kind: str) -> None:
+    rows = Samples.from_lists({"price": [1.0, np.inf, 3.0, 4.0], "size": [1.0, 2.0, 3.0, 4.0]}, label=[1, 1, 0, 0])
+    with pytest.raises(DataError, match="'price'"):
+        registry.create_config("tabular_generators", kind).fit(rows, key=1)

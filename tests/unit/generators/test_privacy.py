@@ -39,6 +39,12 @@ class Line(nn.Module):
         return ((self.weight - example) ** 2).sum() / 2
 
 
+@pytest.mark.parametrize("epsilon", [0.01, 1e-6])
+def test_a_budget_that_no_noise_keeps_is_an_error(epsilon: float) -> None:
+    with pytest.raises(SpecError, match=r"privacy\.epsilon"):
+        PrivacyBudget(epsilon=epsilon).compute_noise(500, 300)
+
+
 def test_no_example_changes_the_sum_by_more_than_the_clip() -> None:
     examples = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, -100.0]])
     total, losses = dp_sgd._sum_clipped_gradients(Line(), np.arange(3), lambda chosen: (examples[chosen],), clip=1.0)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaven.datasets.samples import Samples
-from leaven.errors import FitError
+from leaven.errors import DataError, FitError
 from leaven.protocols import RngKeys
 
 _CHUNK = 512  # rows of every forward pass, for identical bytes at any batch size
@@ -26,9 +26,14 @@ class RowSchema:
 
     @classmethod
     def from_samples(cls, train: Samples, kind: str) -> RowSchema:
-        """Returns the schema of training rows. Raises FitError for no rows."""
+        """Returns the schema of training rows. Raises FitError for no rows, DataError for infinite numbers."""
         if not len(train):
             raise FitError(f"{kind}.fit", "training rows", "none", "")
+        n_infinite = np.isinf(train.numbers).sum(axis=0)
+        for name, count in zip(train.numeric, n_infinite.tolist(), strict=True):
+            if count:
+                fix = "replace them, or leave the cells empty: missing numbers are learned as such"
+                raise DataError(f"{kind}.fit, column {name!r}", "finite numbers", f"{count:,} infinite ones", fix)
         return cls(train.numeric, train.categorical, dict(train.levels))
 
     def build_samples(
