@@ -14,8 +14,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: install
+demo: $(VENV)/bin/leaven
 	$(BIN)/leaven demo --out runs/demo
+
+$(VENV)/bin/leaven:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -c constraints.txt -e .
 
 quick: install
 	$(BIN)/pytest -n 2 --dist loadfile -m 'not data and not spark and not slow and not exports' $(QUICK)

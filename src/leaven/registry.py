@@ -127,6 +127,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "sparse_linear": "leaven.recommenders.sparse_linear:SparseLinear",
         "time_linear": "leaven.recommenders.time_linear:TimeLinear",
         "content_fusion": "leaven.recommenders.content_fusion:ContentFusion",
+        "selected_kinds": "leaven.recommenders.selected_kinds:SelectedKinds",
         "ials": "leaven.recommenders.ials:Ials",
     },
     "metrics": {

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -15,6 +18,7 @@ Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
 
 _U = np.uint64
+_MAX_UNCOMPILED = 20_000  # strings: `hashlib` takes 0.02 s for them, the first compilation of the kernel 4 s
 _BLOCK, _ROUNDS = 128, 12
 # RFC 7693, section 2.6: the fractions of the square roots of the first eight primes.
 _INITIAL = np.array(
@@ -48,9 +52,18 @@ def hash_strings(starts: npt.NDArray[np.int64], text_bytes: Bytes) -> Words:
     >>> hex(hash_strings(np.array([0, 0, 3]), np.frombuffer(b"abc", np.uint8))[1])
     '0x5995d533d814bbd8'
     """
+    if len(starts) - 1 <= _MAX_UNCOMPILED:
+        return _hash_few(starts, text_bytes)
     hashes = np.empty(len(starts) - 1, _U)
     run_over_rows(_hash_rows, len(hashes), freeze_array(starts), freeze_array(text_bytes), hashes)
     return hashes
+
+
+def _hash_few(starts: npt.NDArray[np.int64], text_bytes: Bytes) -> Words:
+    """The same digests by the standard library."""
+    letters, ends = text_bytes.tobytes(), starts.tolist()
+    digests = [hashlib.blake2b(letters[a:b], digest_size=8).digest() for a, b in itertools.pairwise(ends)]
+    return np.frombuffer(b"".join(digests), "<u8").astype(_U)
 
 
 @njit(cache=True, nogil=True, inline="always")

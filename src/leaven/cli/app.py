@@ -10,6 +10,7 @@ import typer
 from leaven.cli import (
     auto,
     data_commands,
+    demo,
     exports,
     images,
     info,
@@ -25,7 +26,7 @@ from leaven.cli import (
 
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "Start here": {
-        "demo": runs.run_demo,
+        "demo": demo.run_demo,
         "auto": auto.find_plan,
         "init": data_commands.write_spec,
         "studio": studio.open_studio,

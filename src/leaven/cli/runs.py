@@ -114,32 +114,6 @@ def _show_findings(folder: Path, json: bool) -> None:
     output.print_results(build_verdict_table(facts), "", get_translator(facts.language)("report: {path}", path=page))
 
 
-def run_demo(
-    out: Annotated[Path, typer.Option(help="Folder of the log, the spec and the run.")] = Path("runs/demo"),
-    seed: Annotated[int, typer.Option(help="Seed of the simulation and of the run.")] = 7,
-    json: Json = False,
-) -> None:
-    """A whole experiment on a simulated shop, in minutes."""
-    from importlib.resources import files
-
-    from leaven.progress import show_progress
-
-    log, spec = out / "shop", out / "demo.toml"
-    with show_progress() as on_progress:
-        from leaven import experiment
-        from leaven.config import load_spec
-        from leaven.simulator import Corruption, Simulator
-
-        if not (log / "truth.json").exists():
-            on_progress(0, 0, "simulating a shop")
-            Simulator(users=5000, seed=seed).build_world().write_files(log, Corruption.typical())
-        spec.write_text((files("leaven") / "demo.toml").read_text(encoding="utf-8"), encoding="utf-8")
-        output.print_hint(f"the simulated log is {log}, the spec of the run is {spec}")
-        config = load_spec(spec, [f"seed={seed}"])
-        done = experiment.run(config, out / "run", True, build_engine("local", None), on_progress, 0)
-    _show_findings(done.path, json)
-
-
 def expand_data(
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="A spec file, or the folder of a run.")],
     out: Annotated[Path, typer.Option(help="A new folder for the Parquet files.")],

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leaven import registry
-from leaven.augmentation.plan import Plan
 from leaven.cleaning import CleaningConfig
 from leaven.config.build import list_operator_families
 from leaven.config.evaluation import CtrEvaluationConfig, EvaluationConfig
+from leaven.config.variants import SearchConfig, Variant
 from leaven.ctr_features import SamplingConfig
 from leaven.errors import SpecError, suggest_name
 from leaven.ingest.source_config import CatalogSource, UserSource
@@ -21,8 +21,8 @@ from leaven.translation import ENGLISH
 
 BASELINE, CONTROL = "baseline", "repeat"
 """Variants that always run: no plan; as many duplicated rows as the largest plan adds."""
-VARIANTS, QUALITY, TRACKING = "variant", "quality", "tracking"
-"""Keys of the tables of variants, of the evaluation of synthetic rows, and of trackers."""
+VARIANTS, QUALITY, TRACKING, AUTO = "variant", "quality", "tracking", "auto"
+"""Keys of the tables of variants, of the evaluation of synthetic rows, of trackers, and of a plan search."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,6 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Variant:
-    """One plan under trial."""
-
-    name: str
-    plan: Plan = field(default_factory=Plan)
-
-
-@dataclass(frozen=True)
 class Spec:
     """A whole run.
 
@@ -74,6 +66,7 @@ class Spec:
     quality  evaluation of synthetic and changed rows; None: off
     tracking  what observes the run; None: nothing. It does not shape results, and `resolve_spec` leaves it out
     lang      language of the report and of the verdict, as `tracking`
+    auto      settings of a plan search with this spec (`leaven auto`); None: its defaults. A run does not read them
     """
 
     name: str
@@ -92,6 +85,7 @@ class Spec:
     quality: QualityConfig | None = field(default_factory=QualityConfig)
     tracking: Tracker | None = field(default=None, compare=False)
     lang: str = field(default=ENGLISH, compare=False)
+    auto: SearchConfig | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         task = TASKS[self.task]

@@ -20,6 +20,7 @@ from leaven.config.build import (
     find_class,
 )
 from leaven.config.experiment_spec import (
+    AUTO,
     BASELINE,
     CONTROL,
     CTR,
@@ -30,9 +31,9 @@ from leaven.config.experiment_spec import (
     VARIANTS,
     Spec,
     Task,
-    Variant,
 )
 from leaven.config.old_names import suggest_key, suggest_value
+from leaven.config.variants import SearchConfig, Variant
 from leaven.ctr_features import LabeledTable, SamplingConfig
 from leaven.errors import SpecError
 from leaven.filters.rules import Rules
@@ -55,6 +56,7 @@ TABLES = (
     QUALITY,
     TRACKING,
     VARIANTS,
+    AUTO,
 )
 _STEP_FIELDS = tuple(one.name for one in fields(Step))
 _FILES = ("vectors", "folder", "weights", "cache")  # keys of operators and encoders with the path of a file or folder
@@ -102,6 +104,7 @@ def _build_spec(text: spec_text.SpecSource, folder: Path) -> Spec:
         quality=_build_quality(table.get(QUALITY, True), text),
         lang=check_language(check_value(table.get("lang", ENGLISH), str, text.locate("lang")), text.locate("lang")),
         tracking=_build_kind(table[TRACKING], "trackers", "mlflow", text, TRACKING) if TRACKING in table else None,
+        auto=_build_search(table, text),
     )
 
 
@@ -143,6 +146,17 @@ def _build_quality(asked: Any, text: spec_text.SpecSource) -> QualityConfig | No
         QualityConfig, _get_table({QUALITY: asked}, QUALITY, text), lambda key: text.locate(f"{QUALITY}.{key}")
     )
     return quality
+
+
+def _build_search(table: Mapping[str, Any], text: spec_text.SpecSource) -> SearchConfig | None:
+    """Settings of a plan search; its plans are the variants."""
+    if AUTO not in table:
+        return None
+    asked = _get_table(table, AUTO, text)
+    if "plans" in asked:
+        raise SpecError(text.locate("auto.plans"), "your own plans as variants", "plans", f"write [[{VARIANTS}]]")
+    search: SearchConfig = build_config(SearchConfig, asked, lambda key: text.locate(f"{AUTO}.{key}"))
+    return search
 
 
 def _get_table(table: Mapping[str, Any], key: str, text: spec_text.SpecSource) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from leaven import registry
 from leaven.augmentation.plan import COMBINE_MODES, Step
 from leaven.cleaning import CleaningConfig
 from leaven.config.build import list_families, list_operator_families, map_prefixes
-from leaven.config.experiment_spec import QUALITY, TASKS, TRACKING, VARIANTS
+from leaven.config.experiment_spec import AUTO, QUALITY, TASKS, TRACKING, VARIANTS
+from leaven.config.variants import SearchConfig
 from leaven.ctr_features import LabeledTable, SamplingConfig
 from leaven.ingest.source_config import LogSource, ReadingOptions
 from leaven.quality import QualityConfig
@@ -57,8 +58,16 @@ def build_schema() -> dict[str, Any]:
             QUALITY: {"anyOf": [{"type": "boolean", "default": True}, _describe_class(QualityConfig)]},
             TRACKING: _any_of("trackers", "kind", "mlflow"),
             VARIANTS: {"type": "array", "items": variant},
+            AUTO: _describe_search(),
         },
     }
+
+
+def _describe_search() -> dict[str, Any]:
+    """Schema of the settings of a plan search; its plans are the variants."""
+    described = _describe_class(SearchConfig)
+    properties = {name: one for name, one in described["properties"].items() if name != "plans"}
+    return described | {"properties": properties}
 
 
 def _any_of(family: str, word: str, default: str = "") -> dict[str, Any]:

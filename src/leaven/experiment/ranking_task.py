@@ -15,7 +15,7 @@ from leaven.cleaning import clean_events
 from leaven.config import EvaluationConfig
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.events import Events
-from leaven.datasets.histories import Histories
+from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError
 from leaven.experiment import adaptive_training
 from leaven.experiment.evaluation_result import EvaluationResult
@@ -121,12 +121,17 @@ def build_task_facts(
     config: PreparationConfig, parts: Split, evaluate: EvaluationConfig, trainings: Sequence[TrainingFacts]
 ) -> TaskFacts:
     """The best possible value, where the log is simulated and the deciding metric is NDCG."""
-    name, (log, *_) = evaluate.metrics[0], config.list_sources()
+    log, *_ = config.list_sources()
+    return TaskFacts(best_possible=compute_best_possible(log, parts.test, evaluate.metrics[0], evaluate.allow_repeats))
+
+
+def compute_best_possible(log: str, test: HeldOut, metric: str, allow_repeats: bool = False) -> float | None:
+    """NDCG of ranking by the true probabilities, given what really happened; None for a log that is not simulated."""
     truth = Path(log).parent / "truth.json"
-    if "://" in log or not truth.is_file() or not name.startswith("ndcg@"):
-        return TaskFacts()
+    if "://" in log or not truth.is_file() or not metric.startswith("ndcg@"):
+        return None
     from leaven.simulator import Simulator
 
     world = Simulator(**read_json(truth, "write the log again: leaven simulate")["shop"]).build_world()
-    best = world.best_ndcg(parts.test, int(name.partition("@")[2]), not evaluate.allow_repeats)
-    return TaskFacts(best_possible=float(best.mean()))
+    best = world.best_ndcg(world.select_true_events(test), int(metric.partition("@")[2]), not allow_repeats)
+    return float(best.mean())

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from leaven import rng
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.nn import losses, mixup, scoring, sequence_packing
+from leaven.nn.ranked_lists import compute_ndcg
 from leaven.nn.sequence_encoder import SequenceEncoder
 from leaven.nn.sequence_packing import PackedBatch, Segments
 from leaven.nn.training import StepRng
@@ -215,7 +216,7 @@ class NextItemTask:
             return None
         histories = self.validation.histories
         items, _ = scoring.rank_items(self.encoder, histories, 10, histories, self.loss_config.temperature is not None)
-        return scoring.compute_ndcg(items, self.validation)
+        return compute_ndcg(items, self.validation)
 
 
 def _select_share(batch: Segments, chance: StepRng) -> Segments:

@@ -137,15 +137,3 @@ def _exclude_items(scores: Tensor, histories: Histories) -> None:
     rows = torch.from_numpy(histories.event_rows()[is_item])
     items = torch.from_numpy(histories.items[is_item].astype(np.int64) - 1)
     scores[rows.to(scores.device), items.to(scores.device)] = -torch.inf
-
-
-def compute_ndcg(items: Items, held_out: HeldOut) -> float:
-    """Returns the mean NDCG of ranked lists (users, k), as defined in `metrics/ranking/list_metrics.py`."""
-    k, counts = items.shape[1], np.diff(held_out.target_starts)
-    discounts = 1.0 / np.log2(np.arange(2, k + 2))
-    user = np.repeat(np.arange(len(items)), counts)
-    user, target = np.unique(np.stack([user, held_out.target_items]), axis=1)
-    pair, rank = np.nonzero(items[user] == target[:, None])
-    gain = np.bincount(user[pair], discounts[rank], minlength=len(items))
-    best_gain = np.cumsum(discounts)[np.minimum(np.bincount(user, minlength=len(items)), k) - 1]
-    return float((gain / best_gain).mean())

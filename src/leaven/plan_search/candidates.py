@@ -57,6 +57,7 @@ class Candidate:
     def combine(self, other: Candidate, base: Recommender) -> Candidate | None:
         """Both candidates in one: the steps of both plans, and the settings in which each differs from `base`.
 
+        A recommender that holds `base` holds the other one instead; of two such ones, this candidate's is outside.
         None where they contradict each other: the same setting with two values, other kinds of recommenders, or plans
         that are not simply lists of steps.
         """
@@ -85,7 +86,7 @@ def _merge_configs(base: C, one: C, other: C) -> C | None:
     if other == base:
         return one
     if not type(base) is type(one) is type(other):
-        return None
+        return _replace_base(base, one, other) or _replace_base(base, other, one)
     changed: dict[str, object] = {}
     for config in (one, other):
         for each in fields(base):  # type: ignore[arg-type]
@@ -95,6 +96,12 @@ def _merge_configs(base: C, one: C, other: C) -> C | None:
                     return None
                 changed[each.name] = value
     return replace(base, **changed)  # type: ignore[type-var]
+
+
+def _replace_base(base: C, outer: C, inner: C) -> C | None:
+    """`outer` with `inner` in the place of `base`; None where it does not hold `base`."""
+    holders = [each.name for each in fields(outer) if getattr(outer, each.name) == base]  # type: ignore[arg-type]
+    return replace(outer, **{holders[0]: inner}) if holders else None  # type: ignore[type-var]
 
 
 @dataclass(frozen=True, eq=False)

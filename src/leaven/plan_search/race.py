@@ -28,8 +28,8 @@ CHOICE_Z = 0.84
 """A candidate is chosen where it is ahead of the baseline by more than this many standard errors (one-sided 20 %): the
 test users, not the race, protect against chance.
 """
-
-
+HARM_Z = 1.96
+"""A candidate is harmful if its 95 % interval is below the baseline."""
 MAX_FINALISTS = 2
 """Candidates that are trained with all seeds."""
 
@@ -80,7 +80,7 @@ class Standing:
     mean         of the metric over seeds and users
     lift         relative to the baseline at the same effort
     low, high    95 % interval of the lift
-    status       "leads", "stays", "leaves", "baseline", "control", "no time" or "failed"
+    status       "leads", "stays", "leaves", "harms", "baseline", "control", "no time" or "failed"
     note         why it left; "" where it stays
     """
 
@@ -144,9 +144,13 @@ class Race:
         return RaceResult(self._choose(self.config.rungs[-1], alive), self.standings, self.known)
 
     def _extend(self, number: int, rung: Rung, alive: list[Candidate]) -> list[Candidate]:
-        """Candidates with those that tuning and combining add."""
+        """Candidates with those that tuning and combining add.
+
+        Combined are the best of this round, also those that leave it: what is behind the leader may still add to it.
+        """
         alive = [*alive, *self._tune(number, rung, alive)]
-        leaders = self._sort([one for one in alive if self._is_ahead(one, rung, 0.0)], rung)[: self.config.n_combined]
+        ahead = [one for one in self._list_trained(rung) if self._is_ahead(one, rung, CHOICE_Z)]
+        leaders = self._sort(ahead, rung)[: self.config.n_combined]
         pairs = [
             both
             for index, one in enumerate(leaders)
@@ -154,6 +158,16 @@ class Race:
             if one.recipe != other.recipe and (both := one.combine(other, self.baseline.recommender)) is not None
         ]
         return [*alive, *self._add(number, rung, pairs)]
+
+    def _list_trained(self, rung: Rung) -> list[Candidate]:
+        """Candidates with scores at the effort of a round."""
+        names = {self.baseline.name, self.control.name if self.control is not None else ""}
+        candidates = [one for name, one in self.known.items() if name not in names]
+        return [one for one in candidates if all(key in self.scores for key in self._list_keys(one, rung))]
+
+    def _list_keys(self, candidate: Candidate, rung: Rung) -> list[tuple[str, int, float]]:
+        seeds, fraction = self._effort(candidate, rung)
+        return [(candidate.name, seed, fraction) for seed in range(seeds)]
 
     def _add(self, number: int, rung: Rung, new: Sequence[Candidate]) -> list[Candidate]:
         """Those of the new candidates that could be trained."""
@@ -217,10 +231,12 @@ class Race:
             difference, error = self._compare(one, leader, rung)
             note = ""
             if one is not leader and difference + DROP_Z * error < 0:
-                note = f"behind {leader.name} with confidence"
+                note = "behind the leader"
             elif place >= quota:
                 note = f"place {place + 1} of {len(ordered)}: its time goes to better ones"
             status = "leaves" if note else "leads" if one is leader else "stays"
+            if self._is_harmful(one, rung):
+                status, note = "harms", "below the baseline with confidence"
             self._record(number, rung, one, status, note)
             staying += [] if note else [one]
         return staying
@@ -265,6 +281,10 @@ class Race:
     def _is_ahead(self, candidate: Candidate, rung: Rung, z: float) -> bool:
         difference, error = self._compare(candidate, self.baseline, rung)
         return difference > 0 and difference > z * error
+
+    def _is_harmful(self, candidate: Candidate, rung: Rung) -> bool:
+        difference, error = self._compare(candidate, self.baseline, rung)
+        return difference + HARM_Z * error < 0
 
     def _sort(self, candidates: Sequence[Candidate], rung: Rung) -> list[Candidate]:
         return sorted(candidates, key=lambda one: (-self._mean(one, rung), one.name))

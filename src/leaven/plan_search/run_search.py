@@ -10,9 +10,10 @@ import tomli_w
 
 from leaven import rng
 from leaven.augmentation import Plan, Step, expand
-from leaven.config import Spec, Variant, resolve_spec
-from leaven.errors import DataError, LeavenError, SpecError
+from leaven.config import SearchConfig, Spec, Variant, resolve_spec
+from leaven.errors import DataError, LeavenError, MissingExtra, SpecError
 from leaven.experiment.preparation import prepare
+from leaven.experiment.ranking_task import compute_best_possible
 from leaven.plan_search.budget import TimeBudget
 from leaven.plan_search.candidates import Candidate, Rung
 from leaven.plan_search.confirmation import confirm_choice
@@ -21,7 +22,8 @@ from leaven.plan_search.race import Race, RaceConfig
 from leaven.plan_search.ranking_scorer import Origin, RankingScorer, build_origins
 from leaven.plan_search.recipe import RecipeContext, choose_recipes
 from leaven.plan_search.search_profile import SearchProfile, compute_smallest_lift
-from leaven.plan_search.search_result import RivalScore, SearchConfig, SearchResult
+from leaven.plan_search.search_result import RivalScore, SearchResult
+from leaven.plan_search.search_spec import build_search_spec, configure_search
 from leaven.progress import ProgressCallback, no_progress
 from leaven.protocols import Recommender
 from leaven.registry import create_config, find_kind
@@ -122,6 +124,9 @@ def _run_rivals(
             if trained and not budget.allows(max(one.seconds for one in scores)):
                 raise DataError(kind, "time for it", f"{max(budget.left, 0):.0f} seconds", "raise --minutes")
             score = scorer.score(candidate, 0, 1.0)
+        except MissingExtra as error:
+            scores.append(RivalScore(kind, float("nan"), 0.0, f"not installed: pip install 'leaven[{error.extra}]'"))
+            continue
         except LeavenError as error:
             scores.append(RivalScore(kind, float("nan"), 0.0, str(error).splitlines()[0]))
             continue
@@ -168,45 +173,33 @@ def build_rival(kind: str, profile: SearchProfile) -> Recommender:
     return replace(config, **alone)  # type: ignore[type-var]
 
 
-def build_search_spec(files: Sequence[str], columns: Mapping[str, str] | None = None) -> Spec:
-    """The spec of a search: a spec file, or a draft for a log, its items and its users. columns: our name -> column.
-
-    Raises LeavenError for files whose columns cannot be inferred.
-    """
-    from leaven.config import draft, load_spec
-
-    if len(files) == 1 and str(files[0]).endswith(".toml"):
-        return load_spec(files[0])
-    sketch = draft.draft_log_spec(list(files), columns)
-    sources = draft.build_sources(sketch)
-    split = create_config("splits", "time" if sketch.log.columns.get("time") else "leave_one_out")
-    return Spec(sketch.name, sources.log, sources.items, sources.users, split=split, variants=())
-
-
 def search_files(
     interactions: str | Path,
     items: str | Path | None = None,
-    minutes: float = 30.0,
+    minutes: float | None = None,
     out: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
     recommender: Recommender | None = None,
     resume: bool = False,
+    target_kind: str = "",
 ) -> SearchResult:
     """Find which plan helps on a log, like `leaven auto`: `.headline`, `.best`, `.to_json()`, and files in `.folder`.
 
     interactions, items: paths; or the path of a spec alone. columns: user, item, time -> column, where inference fails.
-    recommender: a config; None: the best cheap one. out: by default runs/NAME-auto.
+    minutes: None: those of the spec, or 30. recommender: a config; None: the best cheap one. out: by default
+    runs/NAME-auto. target_kind: kind of the events that are recommended; "": guessed for a log with several kinds.
 
     Raises LeavenError for files that cannot be used; finished trainings stay for `resume`.
     """
     from leaven.progress import show_progress
 
     paths = [str(path) for path in (interactions, items) if path is not None]
-    spec = build_search_spec(paths, columns)
-    config = SearchConfig(minutes, recommender=recommender, plans=spec.variants)
-    folder = Path(out) if out is not None else Path("runs") / f"{spec.name}-auto"
+    sketch = build_search_spec(paths, columns, target_kind)
+    config = configure_search(sketch.spec, {"minutes": minutes, "recommender": recommender})
+    folder = Path(out) if out is not None else Path("runs") / f"{sketch.spec.name}-auto"
     with show_progress() as on_progress:
-        return run_search(spec, config, folder, resume, on_progress)
+        on_progress(0, 0, sketch.note or "reading the log")
+        return run_search(sketch.spec, config, folder, resume, on_progress)
 
 
 def run_search(
@@ -228,7 +221,9 @@ def run_search(
     assert isinstance(split, Split)  # the task is ranking
     seed = rng.derive_key(spec.seed, "search")
     result = search_split(split, config, seed, out / "trainings", budget, on_progress)
-    return _write_results(replace(result, folder=out), spec, split, seed, folder, on_progress)
+    best = compute_best_possible(spec.data.interactions, split.test, config.metric)
+    result = replace(result, folder=out, best_possible=best)
+    return _write_results(result, spec, split, seed, folder, on_progress)
 
 
 def _write_results(

@@ -13,11 +13,11 @@ from leaven.facts import EffectFacts
 from leaven.report.html import load_environment, load_style
 from leaven.report.interval_plot import AxisScale, draw_axis, draw_interval
 from leaven.report.number_format import format_number, format_seconds, list_scalars
-from leaven.stats.effect import format_percent
+from leaven.stats.effect import HARMED, format_percent
 from leaven.translation import get_translator
 
 WIDTH, HEIGHT, MARGIN = 640, 240, 34
-_STATUS = {"leads": "leads", "stays": "stays to the end", "leaves": "left", "no time": "no time", "failed": "failed"}
+_STATUS = {"stays": "stays to the end", "leaves": "left"}
 
 
 def render_search(facts: Mapping[str, Any], name: str = "auto", language: str = "en") -> str:
@@ -83,7 +83,9 @@ def _describe_row(
         "effort": f"{one['fraction']:.0%} × {one['n_seeds']}",
         "seconds": format_number(round(one["seconds"], 1)),
         "lift": "" if lift is None or one["name"] == baseline else format_percent(lift),
-        "drawn": Markup("") if one["name"] == baseline else draw_interval(_build_effect({**one, "verdict": ""}), scale),
+        "drawn": Markup("")
+        if one["name"] == baseline
+        else draw_interval(_build_effect({**one, "verdict": HARMED if one["status"] == "harms" else ""}), scale),
         "status": _STATUS.get(one["status"], one["status"]),
         "note": one["note"],
     }

@@ -8,48 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from leaven.config import Variant
+from leaven.config import SearchConfig
 from leaven.display import Display, show_html, show_text
-from leaven.errors import SpecError
 from leaven.plan_search.candidates import Candidate
 from leaven.plan_search.confirmation import Confirmation
-from leaven.plan_search.race import RaceResult
+from leaven.plan_search.race import RaceResult, Standing
 from leaven.plan_search.search_profile import SearchProfile
 from leaven.progress import format_duration
-from leaven.protocols import Recommender
 from leaven.stats.effect import HELPED, format_percent
-
-
-@dataclass(frozen=True)
-class SearchConfig:
-    """Settings of a search.
-
-    minutes      time budget
-    metric       of a ranked list, one value per user
-    recommender  the recommender under trial; None: the best cheap rival
-    recipes      kinds of recipes; none: all that apply
-    plans        the user's own plans, which race with the others
-    n_origins    validation periods that score the candidates
-    n_seeds      trainings of each finalist, where chance plays a part
-    min_effect   smallest relative lift that matters
-    """
-
-    minutes: float = 30.0
-    metric: str = "ndcg@10"
-    recommender: Recommender | None = None
-    recipes: tuple[str, ...] = ()
-    plans: tuple[Variant, ...] = ()
-    n_origins: int = 2
-    n_seeds: int = 3
-    min_effect: float = 0.01
-    n_tuned: int = 6
-
-    def __post_init__(self) -> None:
-        if not self.minutes > 0:
-            raise SpecError("auto.minutes", "more than 0", str(self.minutes), "for example 30")
-        for name, value in (("n_origins", self.n_origins), ("n_seeds", self.n_seeds)):
-            if value < 1:
-                raise SpecError(f"auto.{name}", "1 or more", str(value))
 
 
 @dataclass(frozen=True)
@@ -74,6 +40,7 @@ class SearchResult:
     race           all standings, and the choice
     confirmation   of the choice on test users; None: nothing was chosen
     seconds        of the whole search
+    best_possible  mean of the metric on test users of the best ranking, where the log is simulated
     """
 
     profile: SearchProfile
@@ -86,6 +53,7 @@ class SearchResult:
     config: SearchConfig
     seconds: float
     folder: Path | None = None
+    best_possible: float | None = None
     next_steps: Sequence[str] = field(default=())
 
     def to_display(self) -> Display:
@@ -105,6 +73,11 @@ class SearchResult:
     def has_helped(self) -> bool:
         """Whether the test users confirm the choice."""
         return self.confirmation is not None and self.confirmation.lift.verdict == HELPED
+
+    @property
+    def harmful(self) -> list[Standing]:
+        """Candidates that are below the baseline with confidence on validation users, the worst first."""
+        return sorted((one for one in self.race.standings if one.status == "harms"), key=lambda one: one.lift)
 
     @property
     def headline(self) -> str:
@@ -152,8 +125,15 @@ class SearchResult:
                 "segments": [one.to_json() for one in confirmed.segments],
                 "means": dict(confirmed.means),
             },
+            "best_possible": self.best_possible,
             "next_steps": list(self.next_steps),
         }
+
+
+def describe_harm(standing: Standing) -> str:
+    """One candidate that costs: its name, its lift and the interval."""
+    figures = f"{format_percent(standing.lift)}, 95 % interval {format_percent(standing.low)} to "
+    return f"“{standing.name}” ({figures}{format_percent(standing.high)})"
 
 
 def _display_search(result: SearchResult) -> Display:
@@ -165,6 +145,7 @@ def _display_search(result: SearchResult) -> Display:
     ]
     facts = {"answer": result.headline, "took": format_duration(result.seconds)}
     facts |= {"folder": str(result.folder)} if result.folder is not None else {}
+    facts |= {"harmful": "; ".join(map(describe_harm, result.harmful))} if result.harmful else {}
     facts |= {"next": "; ".join(result.next_steps)} if result.next_steps else {}
     header = ("candidate", f">{result.config.metric}", ">lift", ">effort", "status", "why")
     return Display("Search for a plan", facts, header, rows)

@@ -224,7 +224,7 @@ class FittedContentFusion:
 
     def choose_weights(self, validation: HeldOut, free: Sequence[str]) -> FittedContentFusion:
         """Returns the recommender with the best of the free weights for these users; the first among equals."""
-        from leaven.nn.scoring import compute_ndcg
+        from leaven.nn.ranked_lists import compute_ndcg
 
         step = -(-len(validation.histories) // _MAX_USERS)
         users = validation.take(np.arange(0, len(validation.histories), step))

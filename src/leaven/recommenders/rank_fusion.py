@@ -142,7 +142,7 @@ class RankFusionRecommender:
 
     def choose_weight(self, validation: HeldOut) -> RankFusionRecommender:
         """Returns the recommender with the best weight for these users; the smallest among equals."""
-        from leaven.nn.scoring import compute_ndcg
+        from leaven.nn.ranked_lists import compute_ndcg
 
         lists = self._rank_separately(validation.histories, 10, allow_repeats=False)
         means = [

@@ -17,6 +17,7 @@ from leaven.datasets.histories import Histories, compute_offsets
 from leaven.errors import SpecError
 from leaven.protocols import RankedItems
 from leaven.recommenders.linear_item_model import LinearItemModel
+from leaven.recommenders.selected_kinds import FittedSelectedKinds
 from leaven.serving.trained_model import TrainedModel, load_trained_model
 from leaven.storage import Arrays
 
@@ -244,6 +245,8 @@ class Scorer:
         recommender, rows = self.model.recommender, self.model.known_histories
         if isinstance(recommender, LinearItemModel) and recommender.weighting.target_kind is not None:
             return recommender.weighting.target_kind
+        if isinstance(recommender, FittedSelectedKinds) and recommender.kinds:
+            return recommender.kinds[0]
         if rows is None or "kind" not in rows.extra or not rows.n_events:
             return 0
         return int(np.bincount(np.asarray(rows.extra["kind"], np.int64)).argmax())

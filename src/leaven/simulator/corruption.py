@@ -28,6 +28,7 @@ class Corruption:
     shuffled_times                  share of lines whose times are exchanged
     price_outliers                  share of lines whose price is 10,000 times too high or negative
     bots                            bots to add, as a share of the users: 400 events each, one per second
+    stray_views                     accidental events to add, as a share of the lines: of the first kind, any item
     misspelled_categories           share of items with a misspelled category
     missing_descriptions            share of items without a description
 
@@ -44,11 +45,14 @@ class Corruption:
     bots: float = 0.0
     misspelled_categories: float = 0.0
     missing_descriptions: float = 0.0
+    stray_views: float = 0.0
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            if not 0.0 <= getattr(self, one.name) <= 1.0:
-                raise SpecError(f"corruption.{one.name}", "a share in 0..1", str(getattr(self, one.name)), "")
+            limit = 10.0 if one.name == "stray_views" else 1.0  # there may be more of them than true events
+            if not 0.0 <= getattr(self, one.name) <= limit:
+                expected = f"a share in 0..{limit:g}"
+                raise SpecError(f"corruption.{one.name}", expected, str(getattr(self, one.name)), "")
         missing = self.missing_user + self.missing_item + self.missing_time
         if missing + self.duplicates + self.shuffled_times + self.price_outliers > 1.0:
             raise SpecError("corruption", "shares of lines that sum to at most 1", "more", "lower some of them")
@@ -137,6 +141,30 @@ def add_bots(
     both = {name: np.concatenate([columns[name], added[name]]) for name in added}
     order = np.argsort(both["time"], kind="stable")
     return {name: column[order] for name, column in both.items()}, {"bots": count, "bot_lines": lines}
+
+
+def add_stray_views(
+    columns: Columns, born: npt.NDArray[np.int64], share: float, generator: np.random.Generator
+) -> tuple[Columns, dict[str, int]]:
+    """The lines with accidental events of the first kind within an hour of other events, in time order.
+
+    born int64 (items + 1,): release times. Items are uniform over those released at that time.
+    """
+    count = int(share * len(columns["time"]))
+    if not count:
+        return columns, {"stray_views": 0}
+    near = generator.integers(0, len(columns["time"]), count)
+    time = columns["time"][near] + generator.integers(1, 3600, count)
+    by_release = np.argsort(born[1:], kind="stable") + 1
+    n_released = np.searchsorted(born[by_release], time, side="right")
+    item = by_release[(generator.random(count) * n_released).astype(np.int64)]
+    added: Columns = {"user": columns["user"][near], "item": item, "time": time}
+    added |= {"kind": np.zeros(count, np.int64), "quantity": np.ones(count, np.int64)}
+    added["price"] = columns["catalog_price"][item]
+    both = {name: np.concatenate([columns[name], added[name]]) for name in added}
+    order = np.argsort(both["time"], kind="stable")
+    kept = {"catalog_price": columns["catalog_price"]}
+    return {name: column[order] for name, column in both.items()} | kept, {"stray_views": count}
 
 
 def misspell_word(word: str, generator: np.random.Generator) -> str:

@@ -15,7 +15,15 @@ import numpy.typing as npt
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.errors import DataError
-from leaven.simulator.corruption import MISSING, Columns, Corruption, add_bots, corrupt_lines, misspell_word
+from leaven.simulator.corruption import (
+    MISSING,
+    Columns,
+    Corruption,
+    add_bots,
+    add_stray_views,
+    corrupt_lines,
+    misspell_word,
+)
 from leaven.simulator.item_generation import SimulatedItems, draw_image, encode_png
 from leaven.simulator.vocabulary import ADJECTIVES, BRANDS, COLORS, MATERIALS, Flavor
 
@@ -82,6 +90,7 @@ def build_log(
     """The tables of a world, in time order, with corruption."""
     generator = rng.make_generator(rng.derive_key(seed, "log"))
     lines = _list_lines(histories, table, flavor, generator)
+    lines, stray_facts = add_stray_views(lines, table.born, corruption.stray_views, generator)
     lines, bot_facts = add_bots(lines, len(histories), histories.n_items, corruption.bots, generator)
     n_clean = len(lines["time"])
     lines.pop("catalog_price", None)
@@ -89,7 +98,14 @@ def build_log(
     facts["before_release"] = _count_before_release(lines, table)
     items, item_facts = _build_item_table(table, flavor, corruption, generator)
     sizes = {"users": len(histories), "items": histories.n_items, "events": histories.n_events}
-    known = sizes | {"lines": len(lines["time"]), "lines_before_corruption": n_clean} | facts | bot_facts | item_facts
+    known = (
+        sizes
+        | {"lines": len(lines["time"]), "lines_before_corruption": n_clean}
+        | facts
+        | bot_facts
+        | stray_facts
+        | item_facts
+    )
     return SimulatedLog(
         _build_interactions(lines, len(histories) + bot_facts["bots"], histories.n_items, flavor), items, known
     )

@@ -15,7 +15,6 @@ from leaven.simulator.vocabulary import ADJECTIVES, BRANDS, COLORS, MATERIALS, F
 
 DAY = 86_400
 _POPULARITY_EXPONENT = 0.7  # popularity decreases as rank ** -0.7
-_INITIAL_SHARE = 0.6  # of the items are on sale from the first day
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +40,22 @@ class SimulatedItems:
     companions: npt.NDArray[np.int32]
 
 
-def draw_items(flavor: Flavor, items: int, begin: int, days: int, key: int) -> SimulatedItems:
-    """The items of a world that starts at `begin` (seconds) and lasts `days`; `items` covers every category."""
+@dataclass(frozen=True)
+class ReleasePlan:
+    """When items are released.
+
+    begin          start of the world in seconds
+    days           its length
+    initial_share  share of the items on sale from the first day; the others are released over 9 tenths of the days
+    """
+
+    begin: int
+    days: int
+    initial_share: float
+
+
+def draw_items(flavor: Flavor, items: int, releases: ReleasePlan, key: int) -> SimulatedItems:
+    """The items of a world; `items` covers every category."""
     generator = rng.make_generator(rng.derive_key(key, "items"))
     n_categories = len(flavor.categories)
     category = np.zeros(items + 1, np.int32)
@@ -60,20 +73,21 @@ def draw_items(flavor: Flavor, items: int, begin: int, days: int, key: int) -> S
         adjective=generator.integers(0, len(ADJECTIVES), items + 1).astype(np.int32),
         thing=(generator.integers(0, 1 << 30, items + 1) % n_things[category]).astype(np.int32),
         price=np.round(typical * np.exp(brand_level + generator.normal(0.0, 0.35, items + 1)), 2),
-        born=_draw_release_times(category, begin, days, generator),
+        born=_draw_release_times(category, releases, generator),
         popularity=popularity,
         companions=_draw_companions(category, brand, popularity, n_categories, generator),
     )
 
 
 def _draw_release_times(
-    category: npt.NDArray[np.int32], begin: int, days: int, generator: np.random.Generator
+    category: npt.NDArray[np.int32], releases: ReleasePlan, generator: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Most items are on sale from the start, at least one of each category."""
-    later = begin + (generator.random(len(category)) * 0.9 * days * DAY).astype(np.int64)
-    born = np.where(generator.random(len(category)) < _INITIAL_SHARE, begin - 30 * DAY, later)
+    """At least one item of each category is on sale from the start."""
+    before = releases.begin - 30 * DAY
+    later = releases.begin + (generator.random(len(category)) * 0.9 * releases.days * DAY).astype(np.int64)
+    born = np.where(generator.random(len(category)) < releases.initial_share, before, later)
     first = np.unique(category[1:], return_index=True)[1] + 1
-    born[first] = begin - 30 * DAY
+    born[first] = before
     return born
 
 
@@ -101,15 +115,22 @@ def _draw_companions(
     return companions
 
 
-def build_choice_model(table: SimulatedItems, flavor: Flavor, key: int) -> ChoiceModel:
-    """The model of the next item over these items."""
+def build_choice_model(table: SimulatedItems, flavor: Flavor, key: int, fade_days: float | None = None) -> ChoiceModel:
+    """The model of the next item over these items.
+
+    fade_days: days in which the popularity of a released item fades by the factor e. Of exp(-age / fade),
+    only the part of the release time differs between items, so that the masses need no clock.
+    """
     generator = rng.make_generator(rng.derive_key(key, "law"))
     n, n_brands = len(flavor.categories), len(BRANDS)
     items = np.arange(1, len(table.category))
     group = table.category[items].astype(np.int64) * n_brands + table.brand[items]
     order = np.lexsort((items, table.born[items], group))
     groups = np.searchsorted(group[order], np.arange(n * n_brands + 1)).astype(np.int64)
-    mass = np.cumsum(table.popularity[items][order])
+    popularity = table.popularity[items]
+    if fade_days is not None:
+        popularity = popularity * np.exp((table.born[items] - table.born[items].max()) / (fade_days * DAY))
+    mass = np.cumsum(popularity[order])
     before = np.concatenate([[0.0], mass])[groups[:-1]]
     return ChoiceModel(
         category=table.category,

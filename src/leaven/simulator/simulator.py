@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from leaven.simulator.behavior_kernels import (
 )
 from leaven.simulator.corruption import Corruption
 from leaven.simulator.export_tables import SimulatedLog, build_log, build_texts, list_item_ids, list_user_ids, write_log
-from leaven.simulator.item_generation import DAY, SimulatedItems, build_choice_model, draw_items
+from leaven.simulator.item_generation import DAY, ReleasePlan, SimulatedItems, build_choice_model, draw_items
 from leaven.simulator.vocabulary import FLAVORS
 
 BEGIN = 1_609_459_200
@@ -40,6 +40,9 @@ class Simulator:
     seed          of all random draws
     kind          "shop", "video", "music" or "social": texts, share of repeats, history lengths, prices
     mean_events   events of an average user; None: the default of the kind
+    initial_share share of the items on sale from the first day; the others are released later
+    fade_days     days in which the popularity of a released item fades by the factor e; None: it does not fade
+    kind_shares   shares of the kinds of events, in the order of the kind; None: the defaults of the kind
 
     >>> world = Simulator(users=50, items=60, days=100, seed=7).build_world()
     >>> bool(abs(world.next_item_probabilities(world.histories, world.last_times()).sum(axis=1) - 1).max() < 1e-5)
@@ -54,6 +57,9 @@ class Simulator:
     seed: int = 7
     kind: str = "shop"
     mean_events: float | None = None
+    initial_share: float = 0.6
+    fade_days: float | None = None
+    kind_shares: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in FLAVORS:
@@ -66,13 +72,23 @@ class Simulator:
                 raise SpecError(f"simulator.{name}", f"{minimum} or more", str(getattr(self, name)), f"raise {name}")
         if self.mean_events is not None and not self.mean_events >= 1:
             raise SpecError("simulator.mean_events", "1 or more", str(self.mean_events), "raise mean_events")
+        if not 0 <= self.initial_share <= 1:
+            raise SpecError("simulator.initial_share", "a share in 0..1", str(self.initial_share))
+        names = [name for name, _ in FLAVORS[self.kind].kinds]
+        if self.kind_shares is not None:
+            object.__setattr__(self, "kind_shares", shares := tuple(self.kind_shares))
+            if len(shares) != len(names) or min(shares) < 0 or not abs(sum(shares) - 1) < 1e-9:
+                expected = f"{len(names)} shares that sum to 1, of {', '.join(names)}"
+                raise SpecError("simulator.kind_shares", expected, str(shares), "write one for each kind")
+        if self.fade_days is not None and not self.fade_days >= 1:
+            raise SpecError("simulator.fade_days", "1 or more", str(self.fade_days), "raise fade_days")
 
     def build_world(self) -> World:
         """The world: its items, its model of the next item, and the histories of its users."""
         flavor = FLAVORS[self.kind]
         key = rng.derive_key(self.seed, "shop", self.kind)
-        table = draw_items(flavor, self.items, BEGIN, self.days, key)
-        law = build_choice_model(table, flavor, key)
+        table = draw_items(flavor, self.items, ReleasePlan(BEGIN, self.days, self.initial_share), key)
+        law = build_choice_model(table, flavor, key, self.fade_days)
         histories = _simulate_histories(self, law, key)
         return World(self, table, law, histories)
 
@@ -94,6 +110,14 @@ def _simulate_histories(shop: Simulator, law: ChoiceModel, key: int) -> Historie
     times, starts = draw_event_times(lengths, visit_keys, begins, BEGIN + shop.days * DAY, gaps, basket, 0.4)
     items = simulate_events(law, times, starts, rng.derive_row_keys(rng.derive_key(key, "choices"), names))
     return Histories.from_arrays(items, times, starts, names, shop.items)
+
+
+def _hash_events(
+    row_ids: npt.NDArray[np.uint64], items: npt.NDArray[np.int32], times: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint64]:
+    """uint64 (events,): a hash of user, item and time."""
+    items_and_times = rng.mix_bits(items.astype(np.uint64) ^ rng.mix_bits(times.view(np.uint64)))
+    return rng.mix_bits(row_ids ^ items_and_times)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +186,20 @@ class World:
             )
         return sums
 
+    def select_true_events(self, held_out: HeldOut) -> HeldOut:
+        """The same users and targets, with those events of the histories alone that the world has drawn.
+
+        Accidental views, exchanged times and other corruption are left out, so that the true probabilities of the next
+        item follow from what really happened.
+        """
+        past, world = held_out.histories, self.histories
+        drawn = _hash_events(world.row_ids[world.event_rows()], world.items, world.times)
+        own = _hash_events(past.row_ids[past.event_rows()], self._map_items(past)[past.items], past.times)
+        is_true = np.isin(own, drawn)
+        source = np.flatnonzero(is_true)
+        starts = np.concatenate([[0], np.cumsum(is_true)])[past.starts - past.starts[0]].astype(np.int64)
+        return replace(held_out, histories=past.replace_events(starts, past.items[source], past.times[source], source))
+
     def rank_items(self, held_out: HeldOut, k: int = 10, exclude_seen: bool = True) -> RankedItems:
         """The k most probable items at each user's first held-out time, in the ids of `held_out`."""
         n_items = held_out.histories.n_items
@@ -194,9 +232,11 @@ class World:
 
     def build_log(self, corruption: Corruption | None = None) -> SimulatedLog:
         """The log of the world: two tables with corruption, and the amounts of it."""
-        return build_log(
-            self.histories, self.table, FLAVORS[self.simulator.kind], corruption or Corruption(), self.simulator.seed
-        )
+        flavor, shares = FLAVORS[self.simulator.kind], self.simulator.kind_shares
+        if shares is not None:
+            kinds = zip(flavor.kinds, shares, strict=True)
+            flavor = replace(flavor, kinds=tuple((name, share) for (name, _), share in kinds))
+        return build_log(self.histories, self.table, flavor, corruption or Corruption(), self.simulator.seed)
 
     def write_files(
         self, folder: str | Path, corruption: Corruption | None = None, images: bool = True

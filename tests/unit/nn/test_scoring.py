@@ -10,6 +10,7 @@ from leaven import rng
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.metrics.ranking.list_metrics import Ndcg
 from leaven.nn import scoring, sequence_packing
+from leaven.nn.ranked_lists import compute_ndcg
 from leaven.nn.sequence_encoder import EncoderShape, SequenceEncoder
 from leaven.protocols import RankedItems
 
@@ -63,7 +64,7 @@ def test_the_validation_score_equals_the_ndcg_metric() -> None:
     starts = np.concatenate([[0], np.cumsum(counts)])
     held = HeldOut(rows, chance.integers(1, N_ITEMS + 1, starts[-1]).astype(np.int32), np.zeros(starts[-1]), starts)
     items, scores = scoring.rank_items(net(), rows, 10, None, use_cosine=True)
-    assert scoring.compute_ndcg(items, held) == pytest.approx(Ndcg(10)(RankedItems(items, scores), held, rows).mean())
+    assert compute_ndcg(items, held) == pytest.approx(Ndcg(10)(RankedItems(items, scores), held, rows).mean())
 
 
 def lists_with_new_items(share: float, k: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,6 +14,9 @@ from leaven.plan_search.candidates import Candidate, NumberRange, Rung, Score
 from leaven.plan_search.race import Race, RaceConfig
 from leaven.recommenders.item_knn import ItemKnn
 from leaven.recommenders.popularity import Popularity
+from leaven.recommenders.rank_fusion import RankFusion
+from leaven.recommenders.selected_kinds import SelectedKinds
+from leaven.recommenders.time_linear import TimeLinear
 from leaven.transforms.sequence.crop import Crop
 from leaven.transforms.sequence.masking import Drop
 
@@ -65,9 +68,31 @@ def test_what_is_behind_with_confidence_leaves_in_the_first_round_and_says_why()
     scorer = KnownGains({"good": 0.02, "bad": -0.05})
     result = race(scorer, ["good", "bad"])
     (last,) = [one for one in result.standings if one.name == "bad"]
-    assert last.status == "leaves"
-    assert "behind good" in last.note
+    assert (last.status, last.note) == ("leaves", "behind the leader")
     assert ("bad", 0, 1.0) not in scorer.asked
+
+
+def test_what_is_as_good_as_the_baseline_leaves_without_being_called_harmful() -> None:
+    result = race(KnownGains({"good": 0.05}), ["good", "same"])
+    (last,) = [one for one in result.standings if one.name == "same"]
+    assert (last.status, last.note) == ("leaves", "behind the leader")
+
+
+def test_what_is_below_the_baseline_with_confidence_is_named_as_harmful() -> None:
+    result = race(KnownGains({"bad": -0.3}), ["bad", "same"])
+    (last,) = [one for one in result.standings if one.name == "bad"]
+    assert (last.status, last.note) == ("harms", "below the baseline with confidence")
+
+
+def test_a_recommender_that_holds_the_baseline_takes_the_other_one_in() -> None:
+    outer = Candidate("only purchases", SelectedKinds(BASE.recommender, (1,)), recipe="behaviors")
+    inner = Candidate("fusion", RankFusion(BASE.recommender, TimeLinear()), recipe="fusion")
+    both = outer.combine(inner, BASE.recommender)
+    assert both is not None
+    assert both.recommender == SelectedKinds(inner.recommender, (1,))
+    changed = outer.combine(Candidate("few", ItemKnn(max_events=2)), BASE.recommender)
+    assert changed is not None
+    assert changed.recommender == SelectedKinds(ItemKnn(max_events=2), (1,))
 
 
 def test_baseline_and_control_run_in_every_round_and_are_never_chosen() -> None:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from leaven.config import load_spec
+from leaven.cli.demo import write_shop
+from leaven.config import SearchConfig, load_spec, parse_spec, resolve_spec
 from leaven.datasets.catalog import Catalog
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.errors import DataError, SpecError
 from leaven.plan_search.candidates import Candidate
 from leaven.plan_search.ranking_scorer import RankingScorer, build_origins
 from leaven.plan_search.recipe import RecipeContext, choose_recipes
-from leaven.plan_search.run_search import build_search_spec, run_search, search_split
+from leaven.plan_search.run_search import run_search, search_split
 from leaven.plan_search.search_page import render_search
 from leaven.plan_search.search_profile import SearchProfile, compute_smallest_lift, measure_new_targets
-from leaven.plan_search.search_result import SearchConfig
+from leaven.plan_search.search_spec import build_search_spec, configure_search, guess_target_kind
 from leaven.recommenders.item_knn import ItemKnn
 from leaven.splits import log_splits
 
@@ -62,7 +64,7 @@ def split():
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
     folder = tmp_path_factory.mktemp("search")
-    spec = build_search_spec([str(write_log(folder))])
+    spec = build_search_spec([str(write_log(folder))]).spec
     return folder, spec, run_search(spec, QUICK, folder / "run")
 
 
@@ -167,3 +169,86 @@ def test_the_profile_sees_texts_and_a_clock(split) -> None:
     assert profile.has_text
     assert profile.has_clock
     assert profile.days > 100
+
+
+def test_a_shell_and_a_notebook_show_the_answer_and_every_candidate(searched) -> None:
+    result = searched[2]
+    shown, page = repr(result), result._repr_html_()
+    assert result.headline.split(":")[0] in " ".join(shown.split())
+    for standing in result.race.standings:
+        assert standing.name in " ".join(shown.split())
+        assert standing.name in page
+    assert "<table" in page
+
+
+def test_the_table_of_a_spec_sets_the_search_and_options_change_it() -> None:
+    spec = parse_spec(
+        """
+        [data]
+        interactions = "log.csv"
+        [auto]
+        minutes = 7
+        metric = "recall@20"
+        recommender = "item_knn"
+        recipes = ["fusion"]
+        [[variant]]
+        name = "mine"
+        [[variant.step]]
+        use = "crop"
+        """
+    )
+    config = configure_search(spec, {"minutes": None, "metric": "", "recipes": ()})
+    assert (config.minutes, config.metric, config.recommender) == (7, "recall@20", ItemKnn())
+    assert [plan.name for plan in config.plans] == ["mine"]
+    assert configure_search(spec, {"minutes": 2.0}).minutes == 2.0
+    assert "auto" not in resolve_spec(spec)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("minutes = -1", "auto.minutes"),
+        ('metric = "ndgc@10"', "ndcg"),
+        ('metric = "coverage@10"', "auto.metric"),
+        ("n_seeds = 0", "auto.n_seeds"),
+        ("minute = 3", "minutes"),
+        ("plans = []", "variant"),
+        ("min_effect = 2.0", "auto.min_effect"),
+    ],
+)
+def test_wrong_settings_of_a_search_are_one_error_that_names_the_key(line: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        parse_spec(f'[data]\ninteractions = "log.csv"\n[auto]\n{line}\n')
+
+
+def test_the_kind_that_is_recommended_is_guessed_by_name_then_by_rarity() -> None:
+    assert guess_target_kind({"view": 5, "add_to_cart": 2, "Purchase": 3}) == "Purchase"
+    assert guess_target_kind({"click": 9, "save": 1}) == "save"
+    assert guess_target_kind({"view": 5}) == ""
+
+
+def test_a_log_with_several_kinds_gets_a_target_kind_that_is_said(tmp_path) -> None:
+    path = tmp_path / "log.csv"
+    kinds = ("view", "view", "buy")
+    lines = [f"u{n % 7},i{n % 5},{START + n},{kinds[n % 3]}\n" for n in range(60)]
+    path.write_text("user,item,time,event_type\n" + "".join(lines))
+    guessed = build_search_spec([str(path)])
+    assert guessed.spec.split.target_kind == "buy"
+    assert "--target-kind" in guessed.note
+    named = build_search_spec([str(path)], target_kind="view")
+    assert (named.spec.split.target_kind, named.note) == ("view", "")
+
+
+@pytest.mark.slow
+def test_the_demo_finds_what_helps_and_names_what_harms(tmp_path) -> None:
+    write_shop(tmp_path / "shop", 7)
+    text = (files("leaven") / "demo.toml").read_text(encoding="utf-8")
+    (tmp_path / "demo.toml").write_text(text, encoding="utf-8")
+    spec = load_spec(tmp_path / "demo.toml")
+    result = run_search(spec, configure_search(spec, {}), tmp_path / "search")
+    assert result.has_helped
+    assert "only cart and purchase" in result.best.name
+    assert "similar items in half of each history" in [one.name for one in result.harmful]
+    assert result.confirmation is not None
+    assert result.best_possible is not None
+    assert result.confirmation.lift.mean < result.best_possible

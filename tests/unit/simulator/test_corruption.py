@@ -5,7 +5,7 @@ import pytest
 
 from leaven import rng
 from leaven.errors import SpecError
-from leaven.simulator.corruption import MISSING, Corruption, add_bots, corrupt_lines, misspell_word
+from leaven.simulator.corruption import MISSING, Corruption, add_bots, add_stray_views, corrupt_lines, misspell_word
 
 N = 2000
 
@@ -89,3 +89,20 @@ def test_a_misspelled_word_is_one_edit_away_and_another_word(word: str) -> None:
 def test_impossible_shares_are_refused(fields) -> None:
     with pytest.raises(SpecError, match="corruption"):
         Corruption(**fields)
+
+
+def test_accidental_views_are_of_released_items_and_of_a_known_number() -> None:
+    born = np.concatenate([[0], 1_600_000_000 + 60 * 60 * np.arange(31)])
+    columns = build_lines() | {"kind": np.full(N, 2), "catalog_price": np.ones(32)}
+    lines, facts = add_stray_views(columns, born, 1.5, rng.make_generator(1))
+    is_stray = lines["kind"] == 0
+    assert facts["stray_views"] == 3000 == is_stray.sum()
+    assert (born[lines["item"][is_stray]] <= lines["time"][is_stray]).all()
+    assert (np.diff(lines["time"]) >= 0).all()
+
+
+def test_no_accidental_views_change_nothing() -> None:
+    columns = build_lines()
+    lines, facts = add_stray_views(columns, np.zeros(32, np.int64), 0.0, rng.make_generator(1))
+    assert lines is columns
+    assert facts["stray_views"] == 0

@@ -157,6 +157,50 @@ def test_a_world_with_few_items_still_follows_its_probabilities() -> None:
     assert np.isfinite(world.log_likelihood(world.histories)).all()
 
 
+def test_popularity_that_fades_moves_events_to_new_items() -> None:
+    shares = []
+    for fade_days in (None, 60.0):
+        world = Simulator(users=400, items=200, days=300, seed=4, fade_days=fade_days).build_world()
+        age = world.histories.times - world.table.born[world.histories.items]
+        shares.append(float((age < 60 * 86_400).mean()))
+    assert shares[1] > 1.5 * shares[0]
+
+
+def test_fading_popularity_follows_its_probabilities() -> None:
+    world = Simulator(users=60, items=60, days=200, seed=5, initial_share=0.2, fade_days=60).build_world()
+    probabilities = world.next_item_probabilities(world.histories, world.last_times())
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-5)
+    assert np.isfinite(world.log_likelihood(world.histories)).all()
+
+
+def test_shares_of_kinds_are_those_of_the_log() -> None:
+    world = Simulator(users=300, items=60, days=200, kind_shares=(0.0, 0.25, 0.75)).build_world()
+    kinds = world.build_log().interactions["kind"].to_pylist()
+    assert set(kinds) == {"cart", "purchase"}
+    assert kinds.count("cart") / len(kinds) == pytest.approx(0.25, abs=0.03)
+
+
+def test_true_events_are_the_history_without_accidental_views(world: World) -> None:
+    past = world.histories
+    stray = past.replace_events(past.starts, past.items, past.times + 1, np.arange(past.n_events))
+    both = np.sort(np.concatenate([np.arange(past.n_events), np.arange(past.n_events)]), kind="stable")
+    items, times = past.items[both], np.where(np.arange(len(both)) % 2, stray.times[both], past.times[both])
+    noisy = past.replace_events(past.starts * 2, items, times, both)
+    held_out = HeldOut(noisy, np.ones(len(past), np.int32), world.last_times(), np.arange(len(past) + 1))
+    kept = world.select_true_events(held_out).histories
+    np.testing.assert_array_equal(kept.items, past.items)
+    np.testing.assert_array_equal(kept.times, past.times)
+
+
+def test_invalid_shares_are_errors() -> None:
+    with pytest.raises(SpecError, match="view, cart, purchase"):
+        Simulator(kind_shares=(0.5, 0.5))
+    with pytest.raises(SpecError, match="initial_share"):
+        Simulator(initial_share=1.5)
+    with pytest.raises(SpecError, match="fade_days"):
+        Simulator(fade_days=0.0)
+
+
 @pytest.mark.slow
 def test_a_million_events_take_seconds() -> None:
     simulate_events(*_tiny_arguments())
