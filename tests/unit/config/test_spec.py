@@ -196,6 +196,7 @@ def test_the_schema_has_every_table_and_kind() -> None:
         "quality",
         "tracking",
         "lang",
+        "auto",
         "variant",
         "task",
         "samples",
