@@ -33,6 +33,8 @@ from leaven.splits.log_splits import Split
 RIVALS = ("popularity", "recent_popularity", "item_knn", "sparse_linear", "time_linear", "ials", "ease")
 """Kinds of the cheap recommenders that always run, where they are installed and fit the catalog;
 those of low cost first."""
+RIVALS_SHARE = 0.4
+"""Share of the budget after which no further cheap recommender starts, so that the race has time."""
 BEST_FILE, RESULT_FILE, PAGE_FILE = "best.toml", "auto.json", "auto.html"
 CLOSE_SHARE = 0.02
 """Recommenders whose validation score differs by less count as equally good."""
@@ -123,6 +125,10 @@ def _run_rivals(
             candidate = Candidate(kind, build_rival(kind, profile))
             if trained and not budget.allows(max(one.seconds for one in scores)):
                 raise DataError(kind, "time for it", f"{max(budget.left, 0):.0f} seconds", "raise --minutes")
+            used = sum(one.seconds for one in scores)  # as stored, so that a resumed search trains the same ones
+            if trained and used > RIVALS_SHARE * budget.total:
+                got = f"{used:.0f} of {budget.total:.0f} seconds used"
+                raise DataError(kind, "time for it that the race does not need", got, "raise --minutes")
             score = scorer.score(candidate, 0, 1.0)
         except MissingExtra as error:
             scores.append(RivalScore(kind, float("nan"), 0.0, f"not installed: pip install 'leaven[{error.extra}]'"))

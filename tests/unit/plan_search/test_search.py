@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 
@@ -252,3 +253,11 @@ def test_the_demo_finds_what_helps_and_names_what_harms(tmp_path) -> None:
     assert result.confirmation is not None
     assert result.best_possible is not None
     assert result.confirmation.lift.mean < result.best_possible
+
+
+def test_cheap_recommenders_leave_time_for_the_race(split, monkeypatch) -> None:
+    monkeypatch.setattr(import_module("leaven.plan_search.run_search"), "RIVALS_SHARE", 0.0)
+    result = search_split(split, replace(QUICK, recipes=("recent_popularity",)))
+    trained = [rival for rival in result.rivals if not rival.note]
+    assert 1 <= len(trained) < len(result.rivals)
+    assert any("race does not need" in rival.note for rival in result.rivals)
