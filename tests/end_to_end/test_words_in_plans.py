@@ -65,7 +65,7 @@ def test_a_run_trains_on_views_keeps_them_by_item_and_shows_them(folder) -> None
     fit = next(one for one in facts.trainings if one.variant == "rows and words").further
     assert set(fit["items_known_by"]) == {"text", "attributes"}
     page = render_report(facts)
-    assert "Texts of items, step <b>delete words</b>" in page
+    assert "Texts of items, step delete words" in page
     assert "multimodal" in (folder / "run/spec.toml").read_text()
     again = load_spec(folder / "run/spec.toml")
     assert again.recommender == load_spec(folder / "spec.toml").recommender

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from threading import Thread
 from typing import Literal
 
 import psutil
@@ -72,7 +73,6 @@ class JobManager:
 
     def __init__(self, folder: Path, runs_folder: Path) -> None:
         self._folder, self._runs = folder / "jobs", runs_folder
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, command: str, spec: Spec, options: Sequence[str] = ()) -> Job:
         """Start `leaven run` or `leaven auto` on a copy of a spec, into a new folder."""
@@ -102,7 +102,7 @@ class JobManager:
             child = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
             )
-        self._children[job.name] = child
+        Thread(target=child.wait, daemon=True).start()  # collects the child when it ends
         started = replace(job, pid=child.pid, started_at=time.time())
         write_json(folder / _JOB_FILE, asdict(started))
         return started
@@ -111,7 +111,7 @@ class JobManager:
         """Interrupt a job like Ctrl-C; finished stages stay for `resume`."""
         status = self.read_status(name)
         if status.is_active:
-            (self._folder / name / "stop.txt").write_text("asked")
+            (self._folder / name / "stop.txt").write_text("requested")
             for pid in _list_descendants(status.job.pid):
                 os.kill(pid, signal.SIGINT)
 
@@ -139,9 +139,6 @@ class JobManager:
         return JobStatus(job, state, end - job.started_at, tuple(stages), shown, memory)
 
     def _find_state(self, job: Job, folder: Path) -> State:
-        child = self._children.get(job.name)
-        if child is not None:
-            child.poll()  # collects an ended child
         stop_asked = (folder / "stop.txt").exists()
         if _is_alive(job.pid) and not (folder / _EXIT_FILE).exists():
             return "stopping" if stop_asked else "running"
