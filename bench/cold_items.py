@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.paired_tables import DRAWS, format_difference, format_variants
-from bench.real_logs import RealLog, load_beauty_by_time, load_retail_by_time, locate_data
+from bench.real_logs import RealLog, is_data_missing, load_beauty_by_time, load_retail_by_time
 from leaven import rng
 from leaven.encoders.tfidf import TfIdf
 from leaven.metrics.ranking.list_metrics import Ndcg
@@ -179,8 +179,7 @@ def format_log(log: RealLog) -> list[str]:
 
 def main() -> None:
     """Write docs/evidence/cold_items.md and print it."""
-    if not (locate_data() / "beauty").exists():
-        print(f"skipped: {locate_data() / 'beauty'} is missing (LEAVEN_DATA)")
+    if is_data_missing():
         return
     lines = [
         "# Cold items: text, recent popularity and events on one scale",

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bench.backtests import Backtest, evaluate, list_backtests, select_events
 from bench.paired_tables import DRAWS, format_variants
-from bench.real_logs import RealLog, load_beauty_by_time, load_retail_by_time, locate_data
+from bench.real_logs import RealLog, is_data_missing, load_beauty_by_time, load_retail_by_time
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.encoders.tfidf import TfIdf
 from leaven.protocols import Recommender
@@ -147,8 +147,7 @@ def measure_log(log: RealLog) -> list[str]:
 
 def main() -> None:
     """Write docs/evidence/drift.md and print it."""
-    if not (locate_data() / "beauty").exists():
-        print(f"skipped: {locate_data() / 'beauty'} is missing (LEAVEN_DATA)")
+    if is_data_missing():
         return
     lines = [
         "# Drift: age of rows and recent popularity",

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bench.backtests import take_evenly
 from bench.paired_tables import DRAWS, format_variants
-from bench.real_logs import LOGS, RealLog, locate_data
+from bench.real_logs import LOGS, RealLog, is_data_missing
 from leaven.datasets.histories import HeldOut, Histories
 from leaven.metrics.ranking.list_metrics import Ndcg
 from leaven.protocols import RankedItems, Recommender, TrainingContext
@@ -125,8 +125,7 @@ def format_log(log: RealLog) -> list[str]:
 
 def main() -> None:
     """Write docs/evidence/fusion.md and print it."""
-    if not (locate_data() / "beauty").exists():
-        print(f"skipped: {locate_data() / 'beauty'} is missing (LEAVEN_DATA)")
+    if is_data_missing():
         return
     lines = [
         "# Rank fusion of cheap models",

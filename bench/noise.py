@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bench.backtests import evaluate, select_events, take_evenly
 from bench.paired_tables import DRAWS, format_difference
-from bench.real_logs import RealLog, load_beauty_by_time, load_retail_by_time, locate_data
+from bench.real_logs import RealLog, is_data_missing, load_beauty_by_time, load_retail_by_time
 from leaven import rng
 from leaven.datasets.histories import Histories
 from leaven.recommenders.sparse_linear import SparseLinear
@@ -115,8 +115,7 @@ def format_log(log: RealLog) -> list[str]:
 
 def main() -> None:
     """Write docs/evidence/noise.md and print it."""
-    if not (locate_data() / "beauty").exists():
-        print(f"skipped: {locate_data() / 'beauty'} is missing (LEAVEN_DATA)")
+    if is_data_missing():
         return
     lines = [
         "# Noise: random clicks in training rows",

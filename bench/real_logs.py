@@ -35,6 +35,14 @@ def locate_data() -> Path:
     return Path(os.environ.get("LEAVEN_DATA", "../shared/data"))
 
 
+def is_data_missing() -> bool:
+    """Return whether the public data are not there, and say so: a benchmark is skipped then."""
+    folder = locate_data() / "beauty"
+    if not folder.exists():
+        print(f"skipped: {folder} is missing (LEAVEN_DATA)")
+    return not folder.exists()
+
+
 def load_beauty_by_time() -> RealLog:
     """Return Beauty with titles, split at one time for all users."""
     from bench.cold import load_split
